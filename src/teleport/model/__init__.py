@@ -1,0 +1,1 @@
+"""The nouns: resources, identities and events, as strict data. No I/O, no clock, no dice."""
