@@ -74,9 +74,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    return (
-        datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(value: Any) -> str:
@@ -91,9 +89,7 @@ def get_logger(component: str) -> Logger:
     return Logger(component)
 
 
-def configure(
-    level: str = "INFO", form: Literal["text", "json"] = "text", output: TextIO | None = None
-) -> None:
+def configure(level: str = "INFO", form: Literal["text", "json"] = "text", output: TextIO | None = None) -> None:
     """Send all log lines of at least `level` to `output` (standard error unless given)."""
     handler = logging.StreamHandler(output or sys.stderr)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())

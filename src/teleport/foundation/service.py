@@ -13,7 +13,7 @@ log = get_logger("service")
 
 
 class Service(Protocol):
-    """Something that runs until cancelled. It calls `started` once, when it can serve; cancelled, it drains and returns."""
+    """Runs until cancelled. Calls `started` once, when it can serve; cancelled, it drains and returns."""
 
     name: str
 
@@ -54,9 +54,7 @@ class Supervisor:
             else:
                 started()
             if not self._stopping.is_set():
-                await asyncio.wait(
-                    {stop, *(task for _, task in running)}, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait({stop, *(task for _, task in running)}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
             for name, task in reversed(running):

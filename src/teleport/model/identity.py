@@ -10,9 +10,7 @@ from typing import Literal
 
 import msgspec
 
-SystemRole = Literal[
-    "", "Admin", "Auth", "Proxy", "Node", "Instance", "App", "Db", "Kube", "WindowsDesktop", "Bot"
-]
+SystemRole = Literal["", "Admin", "Auth", "Proxy", "Node", "Instance", "App", "Db", "Kube", "WindowsDesktop", "Bot"]
 
 
 class ResourceId(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
