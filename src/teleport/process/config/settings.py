@@ -1,0 +1,122 @@
+"""Settings: what the process will do, checked and complete. Everything below `process` is built from this value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+ROLES = ("auth", "proxy", "node")
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """A host (name, IPv4 or IPv6 without brackets) and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = "INFO"
+    form: Literal["text", "json"] = "text"
+    output: str = "stderr"
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """The SQLite back end and the places of events and recordings."""
+
+    path: Path
+    synchronous: Literal["FULL", "NORMAL"]
+    events: Path
+    recordings: Path
+
+
+@dataclass(frozen=True)
+class AuthenticationSettings:
+    """What the file says of cluster_auth_preference, as that resource's spec; None where the file is silent."""
+
+    preference: dict[str, object] | None = None
+    networking: dict[str, object] | None = None
+    recording: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class AuthSettings:
+    listen: Address
+    public: tuple[Address, ...]
+    cluster_name: str
+    static_tokens: tuple[tuple[tuple[str, ...], str], ...]
+    storage: StorageSettings
+    singletons: AuthenticationSettings
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    listen: Address
+    tunnel_listen: Address | None
+    public: tuple[Address, ...]
+    keypairs: tuple[tuple[Path, Path], ...]
+    keypairs_reload: timedelta
+    proxy_protocol: Literal["on", "off", "unset"]
+    trust_forwarded_for: bool
+    scrollback_lines: int
+
+
+@dataclass(frozen=True)
+class CommandLabelSettings:
+    name: str
+    command: tuple[str, ...]
+    period: timedelta
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """`listen` is None where the node is reached through its tunnel alone."""
+
+    listen: Address | None
+    public: tuple[Address, ...]
+    labels: dict[str, str]
+    commands: tuple[CommandLabelSettings, ...]
+    permit_user_env: bool
+    port_forwarding: bool
+    file_copy: bool
+
+
+@dataclass(frozen=True)
+class JoinSettings:
+    """How this process reaches a cluster it did not start. `server` is an auth server's or a proxy's address."""
+
+    server: Address | None = None
+    token: str = ""
+    method: str = "token"
+    ca_pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    nodename: str
+    data_dir: Path
+    join: JoinSettings
+    auth: AuthSettings | None
+    proxy: ProxySettings | None
+    node: NodeSettings | None
+    log: LogSettings = field(default_factory=LogSettings)
+    pid_file: Path | None = None
+    diagnostics: Address | None = None
+    metrics: Address | None = None
+    max_connections: int = 15000
+    shutdown_delay: timedelta = timedelta()
+    insecure: bool = False
+    skip_version_check: bool = False
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        built = (("auth", self.auth), ("proxy", self.proxy), ("node", self.node))
+        return tuple(name for name, settings in built if settings is not None)

@@ -1,0 +1,179 @@
+"""teleport.yaml: what loads, what is refused, and that the refusal names file, line and key."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teleport.foundation.errors import BadParameter
+from teleport.process.config import CommandLine, Settings, load_settings
+from teleport.process.config.checks import split_address
+from teleport.process.config.document import Document
+from teleport.process.config.settings import Address
+
+PIN = "sha256:" + "ab" * 32
+
+
+def load(tmp_path: Path, text: str, **flags: object) -> Settings:
+    path = tmp_path / "teleport.yaml"
+    path.write_text(text)
+    return load_settings(CommandLine(config=str(path), data_dir=str(tmp_path / "data"), **flags), {})  # type: ignore[arg-type]
+
+
+def test_without_a_file_the_three_services_start(tmp_path: Path) -> None:
+    settings = load_settings(CommandLine(data_dir=str(tmp_path)), {})
+    assert settings.roles == ("auth", "proxy", "node")
+    assert settings.proxy is not None
+    assert settings.proxy.listen == Address("0.0.0.0", 3080)
+    assert settings.proxy.tunnel_listen is None
+    assert settings.node is not None
+    assert settings.node.listen is None
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_a_file_of_each_version_loads(tmp_path: Path, version: str) -> None:
+    settings = load(
+        tmp_path,
+        f"""
+version: {version}
+teleport:
+  nodename: alpha
+  log: {{severity: WARN, format: {{output: json}}}}
+  connection_limits: {{max_connections: 7}}
+auth_service:
+  enabled: yes
+  cluster_name: example.com
+  tokens: ["node,proxy:s3cret"]
+  client_idle_timeout: 15m
+  authentication: {{second_factor: otp, local_auth: on}}
+proxy_service:
+  public_addr: [tele.example.com:443, "[2001:db8::1]:3080"]
+ssh_service:
+  labels: {{env: prod}}
+  commands: [{{name: uptime, command: [/usr/bin/uptime], period: 1m30s}}]
+""",
+    )
+    assert settings.auth is not None
+    assert settings.auth.cluster_name == "example.com"
+    assert settings.auth.static_tokens == ((("Node", "Proxy"), "s3cret"),)
+    assert settings.auth.singletons.preference == {"second_factor": "otp", "allow_local_auth": True}
+    assert settings.proxy is not None
+    assert settings.proxy.public == (Address("tele.example.com", 443), Address("2001:db8::1", 3080))
+    assert (settings.proxy.tunnel_listen is not None) is (version == "v1")
+    assert settings.node is not None
+    assert settings.node.commands[0].period == timedelta(seconds=90)
+    assert (settings.log.level, settings.log.form, settings.max_connections) == ("WARN", "json", 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("version: v4", "teleport.yaml:1: version"),
+        ("version: v3\nteleport:\n  nodname: x", "teleport.yaml:3: unknown key teleport.nodname"),
+        ("version: v3\nwat: 1", "teleport.yaml:2: unknown key wat"),
+        ("version: v3\nssh_service:\n  enabled: maybe", "teleport.yaml:3: ssh_service.enabled"),
+        ("version: v3\ndb_service:\n  enabled: yes", "teleport.yaml:2: db_service: known, and not built"),
+        ("version: v3\ndb_service:\n  databases: []", "teleport.yaml:2: db_service: known, and not built"),
+        ("version: v3\nteleport:\n  ciphers: [aes128-ctr]", "teleport.yaml:3: teleport.ciphers: known"),
+        ("version: v3\nteleport:\n  storage: {type: etcd}", "'etcd' is known, and not built yet"),
+        ("version: v3\nteleport:\n  storage: {type: floppy}", "'floppy' is not a back end"),
+        ("version: v3\nteleport:\n  auth_servers: [a:1]", "teleport.yaml:3: teleport.auth_servers"),
+        ("version: v2\nteleport:\n  auth_server: a:1", "needs version: v3"),
+        ("version: v3\nteleport:\n  auth_server: a\n  proxy_server: b", "not both"),
+        ("version: v3\nteleport:\n  auth_token: a\n  join_params: {token_name: b}", "not both"),
+        ("version: v3\nteleport:\n  ca_pin: abc", "expected sha256:"),
+        ("version: v3\nauth_service: {tokens: ['x']}", "auth_service.tokens[0]"),
+        ("version: v3\nauth_service: {tokens: ['wizard:x']}", "'wizard' is not a role"),
+        ("version: v3\nteleport: {nodename: a}\nteleport: {nodename: b}", "stands here twice"),
+        ("version: v3\nteleport: &a {nodename: x}\nssh_service: *a", "aliases"),
+        ("[1, 2]", "expected sections"),
+        ("version: [", "not valid YAML"),
+        ("version: v3\nproxy_service: {web_listen_addr: 'a:99999'}", "port 99999"),
+        ("version: v3\nssh_service:\n  commands: [{name: a, command: [b], period: 10ms}]", "shorter than 1s"),
+        (
+            "version: v3\nauth_service: {enabled: no}\nproxy_service: {enabled: no}\nssh_service: {enabled: no}",
+            "no serv",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        load(tmp_path, text)
+    assert expected in refusal.value.message
+
+
+def test_a_known_section_that_is_switched_off_is_accepted(tmp_path: Path) -> None:
+    assert (
+        load(tmp_path, "version: v3\ndb_service: {enabled: no}\nssh_service: {pam: {enabled: no}}").node is not None
+    )
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        f"version: v3\nteleport: {{nodename: a, auth_token: t, ca_pin: '{PIN}'}}",
+        nodename="b",
+        roles=("node",),
+        auth_server="[::1]:3080",
+        labels={"a": "b"},
+        debug=True,
+    )
+    assert settings.nodename == "b"
+    assert settings.join.server == Address("::1", 3080)
+    assert settings.join.ca_pins == (PIN,)
+    assert settings.roles == ("node",)
+    assert settings.node is not None
+    assert settings.node.labels == {"a": "b"}
+    assert settings.log.level == "DEBUG"
+
+
+def test_joining_another_cluster_switches_auth_and_proxy_off(tmp_path: Path) -> None:
+    assert load_settings(CommandLine(auth_server="proxy:3080", data_dir=str(tmp_path)), {}).roles == ("node",)
+    assert load(tmp_path, "version: v3\nteleport: {proxy_server: 'p:443', auth_token: x}").roles == ("node",)
+    with pytest.raises(BadParameter, match="remove auth"):
+        load_settings(CommandLine(auth_server="a:1", roles=("auth",)), {})
+
+
+def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    found = load(tmp_path, f"version: v3\nteleport: {{proxy_server: 'p', auth_token: {tmp_path}/token}}")
+    assert found.join.token == "s3cret"
+    with pytest.raises(BadParameter, match="cannot read the file"):
+        load(tmp_path, f"version: v3\nteleport: {{proxy_server: 'p', auth_token: {tmp_path}/absent}}")
+
+
+def test_the_environment_may_hold_the_whole_file(tmp_path: Path) -> None:
+    encoded = base64.b64encode(b"version: v3\nteleport: {nodename: env}").decode()
+    assert load_settings(CommandLine(data_dir=str(tmp_path)), {"TELEPORT_CONFIG": encoded}).nodename == "env"
+    with pytest.raises(BadParameter, match="base64"):
+        load_settings(CommandLine(), {"TELEPORT_CONFIG": "%%%"})
+    with pytest.raises(BadParameter, match="configuration file"):
+        load_settings(CommandLine(), {"TELEPORT_CONFIG_FILE": str(tmp_path / "absent.yaml")})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("example.com", Address("example.com", 3080)),
+        ("example.com:1", Address("example.com", 1)),
+        ("https://example.com", Address("example.com", 443)),
+        ("https://example.com:3080/", Address("example.com", 3080)),
+        ("[::1]:22", Address("::1", 22)),
+        ("::1", Address("::1", 3080)),
+        (":3080", Address("0.0.0.0", 3080)),
+    ],
+)
+def test_addresses_of_every_form(text: str, expected: Address) -> None:
+    assert split_address(text, 3080) == expected
+
+
+@given(st.text())
+def test_any_text_is_a_document_or_a_bad_parameter(text: str) -> None:
+    with contextlib.suppress(BadParameter):
+        assert isinstance(Document(text, "f").data, dict)
