@@ -1,0 +1,66 @@
+/** Shapes of the API's answers, as far as these pages read them. */
+
+export interface Ping {
+  cluster_name: string;
+  server_version: string;
+  auth: {
+    second_factors?: string[];
+    allow_passwordless?: boolean;
+    has_motd?: boolean;
+  };
+}
+
+export interface SessionGranted {
+  type: string;
+  token: string;
+  username: string;
+  /** Seconds until the bearer token ends. */
+  expires_in: number;
+  sessionExpires: string;
+  /** Milliseconds without a call after which the session ends; 0 is never. */
+  sessionInactiveTimeout: number;
+}
+
+export interface LoginChallenge {
+  webauthn_challenge?: unknown;
+  totp_challenge?: boolean;
+}
+
+export interface SignUpShown {
+  tokenId: string;
+  user: string;
+  kind: string;
+  expiry: string;
+  secondFactors?: string[];
+}
+
+export interface RegisterChallenge {
+  totp?: { qrCode: string; secret: string; otpUrl: string };
+  webauthn?: unknown;
+}
+
+export interface ServerResource {
+  kind: string;
+  sub_kind?: string;
+  metadata: { name: string; labels?: Record<string, string> };
+  spec?: {
+    hostname?: string;
+    addr?: string;
+    use_tunnel?: boolean;
+    version?: string;
+    cmd_labels?: Record<string, { result?: string }>;
+  };
+}
+
+export interface ServerPage {
+  items?: ServerResource[];
+  next_start?: string;
+  total?: number;
+  logins?: string[][];
+}
+
+export interface WhoAmI {
+  username: string;
+  cluster: string;
+  roles?: string[];
+}

@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { safeNext } from "../src/pages/next";
+
+describe("the way on after a login", () => {
+  it.each(["/servers", "/nodes/a%20b"])("stays inside: %s", (asked) => {
+    expect(safeNext(asked)).toBe(asked);
+  });
+  it.each([
+    null,
+    "",
+    "//evil.example",
+    "/\\evil.example",
+    "/\t/evil.example",
+    "https://evil.example",
+    "javascript:alert(1)",
+    "/login",
+    "/a?next=//evil",
+  ])("never leads outside: %j", (asked) => {
+    expect(safeNext(asked)).toBe("/servers");
+  });
+});
