@@ -1,0 +1,40 @@
+"""Every route of the API on one page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teleport.api.route import Route
+from teleport.api.routes import (
+    audit,
+    certificates,
+    changes,
+    cluster,
+    hosts,
+    login,
+    mfa,
+    public,
+    recordings,
+    resources,
+    sessions,
+    tokens,
+    users,
+)
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    *public.ROUTES,
+    *login.ROUTES,
+    *users.ROUTES,
+    *mfa.ROUTES,
+    *hosts.ROUTES,
+    *certificates.ROUTES,
+    *tokens.ROUTES,
+    *resources.ROUTES,
+    *sessions.ROUTES,
+    *audit.ROUTES,
+    *recordings.ROUTES,
+    *changes.ROUTES,
+    *cluster.ROUTES,
+)
+PUBLIC_ROUTES: tuple[Route[Any, Any], ...] = tuple(route for route in ROUTES if route.public)
+"""What a proxy forwards for strangers, with its own certificate and the header `teleport-client-addr`."""
