@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -38,22 +39,22 @@ def _line(key: str, value: str, default: str, comment: str) -> str:
     return f"  # {comment}\n  {shown}\n"
 
 
-def _flag(roles: tuple[str, ...], role: str) -> str:
-    return "yes" if role in roles else "no"
-
-
 def text(cluster: Cluster) -> str:
     parts = [
-        "# Configuration of a Teleport process. An unknown key is an error that names it and its line.\nversion: v3\n",
+        "# Configuration of a Teleport process. An unknown key is an error that names it and its line.",
+        "version: v3\n",
         _instance(cluster),
-        f"auth_service:\n  enabled: {_flag(cluster.roles, 'auth')}\n"
-        + (_auth(cluster) if "auth" in cluster.roles else ""),
-        f"proxy_service:\n  enabled: {_flag(cluster.roles, 'proxy')}\n"
-        + (_proxy(cluster) if "proxy" in cluster.roles else ""),
-        f"ssh_service:\n  enabled: {_flag(cluster.roles, 'node')}\n"
-        + (_node(cluster) if "node" in cluster.roles else ""),
+        _service(cluster, "auth", "auth_service", _auth),
+        _service(cluster, "proxy", "proxy_service", _proxy),
+        _service(cluster, "node", "ssh_service", _node),
     ]
     return "\n".join(parts)
+
+
+def _service(cluster: Cluster, role: str, section: str, body: Callable[[Cluster], str]) -> str:
+    if role not in cluster.roles:
+        return f"{section}:\n  enabled: no\n"
+    return f"{section}:\n  enabled: yes\n{body(cluster)}"
 
 
 def _instance(cluster: Cluster) -> str:
@@ -97,8 +98,7 @@ def _proxy(cluster: Cluster) -> str:
 
 def _node(cluster: Cluster) -> str:
     if not cluster.labels:
-        return (
-            "  # labels:\n  #   env: prod\n  # commands:\n  #   - {name: uptime, command: [uptime, -p], period: 1m}\n"
-        )
+        commands = "  # commands:\n  #   - {name: uptime, command: [uptime, -p], period: 1m}\n"
+        return f"  # labels:\n  #   env: prod\n{commands}"
     lines = "".join(f"    {quoted(key)}: {quoted(value)}\n" for key, value in cluster.labels)
     return f"  labels:\n{lines}"
