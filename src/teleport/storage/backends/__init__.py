@@ -1,0 +1,1 @@
+"""Concrete backends. Only teleport.process names them; everything else holds a teleport.storage.backend.Backend."""
