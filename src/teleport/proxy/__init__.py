@@ -1,0 +1,1 @@
+"""The proxy: one port that everything enters by, and the web application."""

@@ -1,0 +1,183 @@
+"""The HTTPS application of the proxy: pages, the public API, and the API for browsers with a session."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route as HttpRoute
+
+from teleport.api.client import Client, Transport
+from teleport.api.route import Audience, Empty, Route
+from teleport.api.routes import login, public, users
+from teleport.api.routes.catalog import ROUTES
+from teleport.api.routes.login import WebSessionGrant
+from teleport.foundation.clock import Clock
+from teleport.foundation.errors import BadParameter, NotFound, TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.net.asgi import AsgiApp
+from teleport.proxy.web import forward
+from teleport.proxy.web.pages import Pages
+from teleport.proxy.web.safety import (
+    SafeHeaders,
+    give_csrf_cookie,
+    give_session_cookie,
+    require_own_page,
+    take_session_cookie,
+)
+from teleport.proxy.web.sessions import Connect, WebSessions
+
+log = get_logger("web")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+METHODS = ["GET", "POST", "PUT", "DELETE"]
+
+
+class WebApp:
+    """`transport` speaks to auth as this proxy; `connect` as a session; `addresses` are what clients should call."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        connect: Connect,
+        addresses: public.ProxySettings,
+        clock: Clock,
+        pages: Pages | None = None,
+    ) -> None:
+        self._transport = transport
+        self._addresses = addresses
+        self._clock = clock
+        self._pages = pages or Pages()
+        self.sessions = WebSessions(self._client, connect, clock)
+        self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
+        self._browser = forward.patterns(
+            route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
+        )
+        self.app: AsgiApp = SafeHeaders(Starlette(routes=self._routes(), lifespan=self._lifespan))
+
+    def _routes(self) -> list[HttpRoute]:
+        table: tuple[tuple[str, list[str], Endpoint], ...] = (
+            ("/", ["GET"], self._root),
+            ("/web", ["GET"], self._page),
+            ("/web/{path:path}", ["GET"], self._page),
+            ("/webapi/sessions/web", ["POST"], self._log_in(login.CREATE_SESSION)),
+            ("/webapi/mfa/login/finishsession", ["POST"], self._log_in(login.FINISH_SESSION)),
+            ("/webapi/users/password/token", ["PUT"], self._sign_up),
+            ("/webapi/sessions/web/renew", ["POST"], self._renew),
+            ("/webapi/sessions", ["DELETE"], self._log_out),
+            ("/webapi/ping", ["GET"], self._ping),
+            ("/webapi/ping/{connector}", ["GET"], self._ping),
+            ("/webapi/find", ["GET"], self._find),
+            ("/webapi/{path:path}", METHODS, self._public_call),
+            ("/v1/{path:path}", METHODS, self._browser_call),
+        )
+        return [HttpRoute(path, _guarded(endpoint), methods=methods) for path, methods, endpoint in table]
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        yield
+        await self.sessions.close()
+
+    def _client(self, request: Request) -> Client:
+        return Client(self._transport, {forward.CLIENT_ADDRESS: forward.client_address(request)})
+
+    async def _root(self, request: Request) -> Response:
+        return RedirectResponse("/web", 302)
+
+    async def _page(self, request: Request) -> Response:
+        return give_csrf_cookie(request, self._pages.answer(request))
+
+    async def _ping(self, request: Request) -> Response:
+        connector = request.path_params.get("connector")
+        if connector is None:
+            answer = await self._client(request).call(public.PING, Empty())
+        else:
+            answer = await self._client(request).call(public.PING_CONNECTOR, public.ConnectorName(connector))
+        return _json(msgspec.structs.replace(answer, proxy=self._addresses))
+
+    async def _find(self, request: Request) -> Response:
+        answer = await self._client(request).call(public.FIND, Empty())
+        return _json(msgspec.structs.replace(answer, proxy=self._addresses))
+
+    async def _public_call(self, request: Request) -> Response:
+        _require_known(request, self._public)
+        return await forward.forward(request, self._transport)
+
+    async def _browser_call(self, request: Request) -> Response:
+        _require_known(request, self._browser)
+        transport = await self.sessions.of_page(request)
+        return await forward.forward(request, transport)
+
+    def _log_in(self, route: Route[login.FinishSessionLogin, WebSessionGrant]) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            require_own_page(request)
+            asked = _decode(await forward.body_of(request), login.FinishSessionLogin)
+            return await self._enter(await self._client(request).call(route, asked))
+
+        return answer
+
+    async def _sign_up(self, request: Request) -> Response:
+        require_own_page(request)
+        asked = _decode(await forward.body_of(request), users.SetPassword)
+        return await self._enter(await self._client(request).call(users.SIGN_UP_SESSION, asked))
+
+    async def _enter(self, grant: WebSessionGrant) -> Response:
+        await self.sessions.keep(grant)
+        return give_session_cookie(self._granted(grant), grant.session_id)
+
+    async def _renew(self, request: Request) -> Response:
+        require_own_page(request)
+        return self._granted(await self.sessions.renew(request))
+
+    async def _log_out(self, request: Request) -> Response:
+        require_own_page(request)
+        await self.sessions.end(request)
+        return take_session_cookie(JSONResponse({}, headers={"cache-control": "no-store"}))
+
+    def _granted(self, grant: WebSessionGrant) -> Response:
+        """What the page may know of its session: never the cookie's secret, never a key."""
+        return JSONResponse(
+            {
+                "type": "Bearer",
+                "token": grant.bearer_token,
+                "username": grant.username,
+                "expires_in": int((grant.bearer_expires - self._clock.now()).total_seconds()),
+                "sessionExpires": grant.expires.isoformat(),
+                "sessionInactiveTimeout": grant.inactive_timeout,
+            },
+            headers={"cache-control": "no-store"},
+        )
+
+
+def _guarded(endpoint: Endpoint) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except TeleportError as error:
+            return forward.refusal(error)
+
+    return answer
+
+
+def _require_known(request: Request, known: list[tuple[str, Any]]) -> None:
+    path = request.scope["path"]
+    if not any(method == request.method and pattern.fullmatch(path) for method, pattern in known):
+        raise NotFound(f"{request.method} {path}: there is no such call")
+
+
+def _decode(body: bytes, kind: type[Body]) -> Body:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise BadParameter(f"request body: {problem}") from None
+
+
+def _json(answer: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(answer), 200, {"cache-control": "no-store"}, "application/json")

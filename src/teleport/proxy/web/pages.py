@@ -1,0 +1,60 @@
+"""The built web application, kept in memory, compressed once. Its files are immutable but for the first page."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+BUILT = Path(__file__).parent / "static"
+INDEX = "index.html"
+_COMPRESSIBLE = ("text/", "application/javascript", "image/svg", "application/json")
+_MISSING = "The web application is not part of this installation. From a checkout, build it with: make web\n"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One file: its bytes, the same compressed (empty if that does not help), and its type."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+
+
+class Pages:
+    """Serves the files below `/web`; whatever has no file is the application, which finds the way itself."""
+
+    def __init__(self, folder: Path = BUILT) -> None:
+        self._pages = {
+            path.relative_to(folder).as_posix(): _load(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        }
+
+    def answer(self, request: Request) -> Response:
+        name = request.path_params.get("path", "")
+        page = self._pages.get(name)
+        if page is None and name.startswith("assets/"):
+            return PlainTextResponse("no such file\n", status_code=404)
+        immutable = page is not None and name.startswith("assets/")
+        page = page or self._pages.get(INDEX)
+        if page is None:
+            return PlainTextResponse(_MISSING, status_code=503)
+        headers = {"cache-control": "public, max-age=31536000, immutable" if immutable else "no-cache"}
+        content = page.content
+        if page.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+            content = page.compressed
+            headers["content-encoding"] = "gzip"
+        headers["vary"] = "accept-encoding"
+        return Response(content, headers=headers, media_type=page.media_type)
+
+
+def _load(path: Path) -> Page:
+    content = path.read_bytes()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if media_type == "text/javascript":
+        media_type = "application/javascript"
+    compressed = gzip.compress(content, 9, mtime=0) if media_type.startswith(_COMPRESSIBLE) else b""
+    return Page(content, compressed if 0 < len(compressed) < len(content) else b"", media_type)

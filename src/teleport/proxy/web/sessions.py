@@ -1,0 +1,137 @@
+"""Browsers' sessions: the cookie names one, the bearer token proves the page, the certificate behind it calls auth.
+
+Auth keeps the sessions; a proxy keeps what it needs of them for a short time, so that any proxy serves any browser
+and a session that ended elsewhere ends here within CHECK_EVERY seconds.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from teleport.api.client import Client, Transport
+from teleport.api.routes import sessions as routes
+from teleport.api.routes.login import WebSessionGrant
+from teleport.foundation.clock import Clock
+from teleport.foundation.errors import AccessDenied, NotAuthenticated, NotFound, TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.proxy.web.safety import SESSION_COOKIE
+
+log = get_logger("web")
+
+CHECK_EVERY = 15.0
+MAX_KEPT = 5000
+_ID = re.compile(r"[0-9a-f]{32,128}")
+_GONE = "the session has ended: log in again"
+
+Connect = Callable[[bytes, bytes], Transport]
+"""Opens a transport to auth with a certificate and its key, both PEM."""
+
+
+@dataclass
+class _Kept:
+    grant: WebSessionGrant
+    transport: Transport
+    checked: float
+
+
+class WebSessions:
+    """Finds the session of a request. `api` gives a client of the proxy's own that tells for whom it asks."""
+
+    def __init__(self, api: Callable[[Request], Client], connect: Connect, clock: Clock) -> None:
+        self._api = api
+        self._connect = connect
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def of_cookie(self, request: Request) -> WebSessionGrant:
+        """The session that the cookie names. Raises NotAuthenticated."""
+        return (await self._find(request)).grant
+
+    async def of_page(self, request: Request) -> Transport:
+        """A transport to auth as the person whose page asks. Raises NotAuthenticated without cookie and token."""
+        kept = await self._find(request)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        expected = kept.grant.bearer_token.encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(expected, token.strip().encode()):
+            raise NotAuthenticated("this page has no valid bearer token: reload it")
+        if self._clock.now() >= kept.grant.bearer_expires:
+            raise NotAuthenticated("the bearer token of this page has expired: reload it")
+        return kept.transport
+
+    async def renew(self, request: Request) -> WebSessionGrant:
+        """A fresh bearer token. Raises NotAuthenticated."""
+        session_id = session_id_of(request)
+        try:
+            grant = await self._api(request).call(routes.RENEW_WEB, routes.WebSessionId(session_id))
+        except (NotFound, AccessDenied, NotAuthenticated):
+            await self.forget(session_id)
+            raise NotAuthenticated(_GONE) from None
+        await self.keep(grant)
+        return grant
+
+    async def keep(self, grant: WebSessionGrant) -> None:
+        old = self._kept.get(grant.session_id)
+        if old is not None and old.grant.tls_certificate == grant.tls_certificate:
+            transport = old.transport
+        else:
+            if old is not None:
+                await old.transport.close()
+            transport = self._connect(grant.tls_certificate, grant.tls_key)
+        self._kept[grant.session_id] = _Kept(grant, transport, self._clock.monotonic())
+        self._kept.move_to_end(grant.session_id)
+        while len(self._kept) > MAX_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            await oldest.transport.close()
+
+    async def end(self, request: Request) -> None:
+        """Log out: gone at auth and here, whether or not it was still there."""
+        session_id = session_id_of(request)
+        await self.forget(session_id)
+        try:
+            await self._api(request).call(routes.DELETE_WEB, routes.WebSessionId(session_id))
+        except NotFound:
+            log.debug("a session that had ended was logged out")
+
+    async def forget(self, session_id: str) -> None:
+        kept = self._kept.pop(session_id, None)
+        if kept is not None:
+            await kept.transport.close()
+
+    async def close(self) -> None:
+        for session_id in list(self._kept):
+            await self.forget(session_id)
+
+    async def _find(self, request: Request) -> _Kept:
+        session_id = session_id_of(request)
+        kept = self._kept.get(session_id)
+        if kept is not None and self._clock.monotonic() - kept.checked < CHECK_EVERY:
+            if self._clock.now() < kept.grant.expires:
+                self._kept.move_to_end(session_id)
+                return kept
+            await self.forget(session_id)
+            raise NotAuthenticated(_GONE)
+        try:
+            grant = await self._api(request).call(routes.GET_WEB, routes.WebSessionId(session_id))
+        except (NotFound, AccessDenied, NotAuthenticated):
+            await self.forget(session_id)
+            raise NotAuthenticated(_GONE) from None
+        except TeleportError:
+            if kept is not None and self._clock.now() < kept.grant.expires:
+                return kept  # auth is away: what was known a moment ago stands
+            raise
+        await self.keep(grant)
+        return self._kept[session_id]
+
+
+def session_id_of(request: Request) -> str:
+    """Raises NotAuthenticated when the request has no session cookie of ours."""
+    session_id = request.cookies.get(SESSION_COOKIE, "")
+    if not _ID.fullmatch(session_id):
+        raise NotAuthenticated("not logged in")
+    return session_id
