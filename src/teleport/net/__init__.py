@@ -1,0 +1,1 @@
+"""Carrying: sockets, TLS, relays and HTTP. Knows bytes and addresses, no resource and no policy."""
