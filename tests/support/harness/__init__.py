@@ -1,0 +1,1 @@
+"""Whole clusters for journeys: real processes on free loopback ports in temporary folders, stopped by their id."""
