@@ -17,6 +17,7 @@ from teleport.storage.backend import (
     Create,
     Delete,
     Extend,
+    ItemChange,
     Operation,
     Put,
     Swap,
@@ -147,6 +148,27 @@ async def test_writers_that_share_a_commit_do_not_share_a_refusal(backend: Backe
     assert [type(outcome) for outcome in outcomes] == [int, RevisionConflict, int, NotFound, int, int, int]
     assert outcomes[5] == 2
     assert [(item.key, item.value) for item in await backend.range("/", "0")] == [("/b", b"2"), ("/k", b"3")]
+
+
+async def test_what_one_commit_deletes_twice_is_deleted_once(backend: Backend) -> None:
+    await backend.put("/a", b"1")
+    watch = backend.watch()
+    outcomes = await asyncio.gather(backend.delete("/a"), backend.delete_range("/a", "/c"), backend.put("/b", b"1"))
+    assert outcomes[1] == 0
+    assert [await anext(watch) for _ in range(2)] == [
+        ItemChange(outcomes[2] - 1, "/a", "delete"),
+        ItemChange(outcomes[2], "/b", "put", b"1"),
+    ]
+
+
+async def test_a_put_right_behind_an_extension_sets_the_expiry(backend: Backend, clock: MovedClock) -> None:
+    soon = clock.now().replace(microsecond=0) + timedelta(hours=1)
+    await backend.put("/k", b"1", expires=soon)
+    later = soon + timedelta(hours=1)
+    await asyncio.gather(backend.keep_alive("/k", later), backend.put("/k", b"2", expires=soon))
+    assert (await backend.get("/k")).expires == soon
+    await asyncio.gather(backend.put("/k", b"3", expires=soon), backend.keep_alive("/k", later))
+    assert (await backend.get("/k")).expires == later
 
 
 async def test_a_cancelled_writer_does_not_hold_up_others(backend: Backend) -> None:
