@@ -1,0 +1,1 @@
+"""Audit events: what happened, with the names and codes auditors know."""

@@ -1,0 +1,1 @@
+"""The kinds, one noun a file."""
