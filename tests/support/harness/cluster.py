@@ -88,7 +88,7 @@ auth_service:
 proxy_service:
   enabled: {"yes" if "proxy" in self.roles else "no"}
   web_listen_addr: 127.0.0.1:{self.web_port}
-  public_addr: {self.proxy}
+  public_addr: [{self.proxy}, "10.0.2.2:{self.web_port}"]
 ssh_service:
   enabled: {"yes" if "node" in self.roles else "no"}
   labels: {{env: test, place: main}}
@@ -145,6 +145,8 @@ class Agent:
     name: str
     labels: str = "env=test"
     prefix: tuple[str, ...] = ()
+    proxy: str = ""
+    pin: str = ""
     process: Started | None = None
 
     def start(self, token: str = "", wait: bool = True) -> Agent:
@@ -155,11 +157,11 @@ class Agent:
             "start",
             "--config-string=dmVyc2lvbjogdjMK",  # version: v3, so that no file of this machine is read
             "--roles=node",
-            f"--auth-server={self.cluster.proxy}",
+            f"--auth-server={self.proxy or self.cluster.proxy}",
             f"--nodename={self.name}",
             f"--labels={self.labels}",
             f"--data-dir={self.folder / 'data'}",
-            f"--ca-pin={self.cluster.pin()}",
+            f"--ca-pin={self.pin or self.cluster.pin()}",
             "--debug",
         ]
         if token:

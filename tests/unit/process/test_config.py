@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teleport.foundation.errors import BadParameter
+from teleport.net.address import Address
 from teleport.process.config import CommandLine, Settings, load_settings
 from teleport.process.config.checks import split_address
 from teleport.process.config.document import Document
-from teleport.process.config.settings import Address
 
 PIN = "sha256:" + "ab" * 32
 
@@ -30,7 +30,7 @@ def test_without_a_file_the_three_services_start(tmp_path: Path) -> None:
     settings = load_settings(CommandLine(data_dir=str(tmp_path)), {})
     assert settings.roles == ("auth", "proxy", "node")
     assert settings.proxy is not None
-    assert settings.proxy.listen == Address("0.0.0.0", 3080)
+    assert settings.proxy.listen == Address("", 3080)
     assert settings.proxy.tunnel_listen is None
     assert settings.node is not None
     assert settings.node.listen is None
@@ -166,7 +166,7 @@ def test_the_environment_may_hold_the_whole_file(tmp_path: Path) -> None:
         ("https://example.com:3080/", Address("example.com", 3080)),
         ("[::1]:22", Address("::1", 22)),
         ("::1", Address("::1", 3080)),
-        (":3080", Address("0.0.0.0", 3080)),
+        (":3080", Address("", 3080)),
     ],
 )
 def test_addresses_of_every_form(text: str, expected: Address) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter
+from teleport.net.address import Address
 from teleport.process.config.document import Document, Position
-from teleport.process.config.settings import Address
 
 LABEL_KEY = re.compile(r"[a-zA-Z/.0-9_:*-]+")
 PIN = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def split_address(text: str, default_port: int) -> Address:
-    """`host`, `host:port`, `[v6]:port`, `https://host`. Raises BadParameter."""
+    """`host`, `host:port`, `[v6]:port`, `https://host`, `:port` for every address. Raises BadParameter."""
     bare = re.sub(r"^(https?|tls|tcp)://", "", text.strip()).rstrip("/")
     if text.startswith("https://") and default_port == 3080:
         default_port = 443
@@ -29,7 +29,7 @@ def split_address(text: str, default_port: int) -> Address:
     port = int(match[2] or match[4] or default_port)
     if port > 65535:
         raise BadParameter(f"{text!r}: port {port} is not between 0 and 65535")
-    return Address(host or "0.0.0.0", port)
+    return Address(host, port)
 
 
 def address(document: Document, position: Position, text: str, default_port: int, host: str = "") -> Address:

@@ -139,7 +139,7 @@ class TunnelStrategy(Section):
 
 class AuthService(Section):
     enabled: bool = True
-    listen_addr: str = "0.0.0.0:3025"
+    listen_addr: str = ":3025"
     public_addr: str | list[str] = []
     cluster_name: str = ""
     proxy_protocol: bool | str = ""
@@ -184,7 +184,7 @@ class Ui(Section):
 
 class ProxyService(Section):
     enabled: bool = True
-    web_listen_addr: str = "0.0.0.0:3080"
+    web_listen_addr: str = ":3080"
     listen_addr: str = ""
     tunnel_listen_addr: str = ""
     kube_listen_addr: str = ""
@@ -247,7 +247,7 @@ class X11(Section):
 
 class SshService(Section):
     enabled: bool = True
-    listen_addr: str = "0.0.0.0:3022"
+    listen_addr: str = ":3022"
     force_listen: bool = False
     public_addr: str | list[str] = []
     labels: Labels = {}
@@ -263,7 +263,7 @@ class SshService(Section):
 
 class MetricsService(Section):
     enabled: bool = False
-    listen_addr: str = "0.0.0.0:3081"
+    listen_addr: str = ":3081"
     mtls: bool = False
     keypairs: list[KeyPair] = []
     ca_certs: list[str] = []

@@ -50,7 +50,7 @@ def proxy_settings(file: File, document: Document, listen_ip: str) -> ProxySetti
     tunnel = None
     if section.tunnel_listen_addr or file.version == "v1":
         at = ("proxy_service", "tunnel_listen_addr")
-        tunnel = checks.address(document, at, section.tunnel_listen_addr or "0.0.0.0:3024", 3024, host=listen_ip)
+        tunnel = checks.address(document, at, section.tunnel_listen_addr or ":3024", 3024, host=listen_ip)
     pairs = [(Path(pair.cert_file), Path(pair.key_file)) for pair in section.https_keypairs]
     if section.https_cert_file or section.https_key_file:
         if pairs or not (section.https_cert_file and section.https_key_file):

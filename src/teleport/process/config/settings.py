@@ -7,18 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from teleport.net.address import Address
+
 ROLES = ("auth", "proxy", "node")
-
-
-@dataclass(frozen=True, order=True)
-class Address:
-    """A host (name, IPv4 or IPv6 without brackets) and a TCP port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
