@@ -1,0 +1,1 @@
+"""How a new host or bot proves that it may join: one module a method."""
