@@ -55,6 +55,7 @@ class Cluster:
     name: str = "alpha"
     roles: str = "auth,proxy,node"
     extra: str = ""
+    severity: str = "DEBUG"
     web_port: int = field(default_factory=free_port)
     auth_port: int = field(default_factory=free_port)
     diag_port: int = field(default_factory=free_port)
@@ -80,7 +81,7 @@ teleport:
   nodename: {self.name}
   data_dir: {self.data_dir}
   diag_addr: 127.0.0.1:{self.diag_port}
-  log: {{severity: DEBUG}}
+  log: {{severity: {self.severity}}}
 auth_service:
   enabled: {"yes" if "auth" in self.roles else "no"}
   cluster_name: {self.name}.example
@@ -110,9 +111,10 @@ ssh_service:
         assert self.process is not None
         self.process.kill()
 
-    def tctl(self, *arguments: str, text: str = "") -> Finished:
+    def tctl(self, *arguments: str, text: str = "", timeout: float = 60) -> Finished:
         """As the administrator of the auth host, through the data directory."""
-        return run([str(BIN / "tctl"), "-c", str(self.config), *arguments], clean_environment(self.folder), text)
+        words = [str(BIN / "tctl"), "-c", str(self.config), *arguments]
+        return run(words, clean_environment(self.folder), text, timeout)
 
     def pin(self) -> str:
         line = next(line for line in self.tctl("status").ok().out.splitlines() if line.startswith("CA pin"))
@@ -147,6 +149,7 @@ class Agent:
     prefix: tuple[str, ...] = ()
     proxy: str = ""
     pin: str = ""
+    debug: bool = True
     process: Started | None = None
 
     def start(self, token: str = "", wait: bool = True) -> Agent:
@@ -162,8 +165,9 @@ class Agent:
             f"--labels={self.labels}",
             f"--data-dir={self.folder / 'data'}",
             f"--ca-pin={self.pin or self.cluster.pin()}",
-            "--debug",
         ]
+        if self.debug:
+            arguments.append("--debug")
         if token:
             arguments.append(f"--token={token}")
         self.process = Started(arguments, self.folder / "log", clean_environment(self.folder))
