@@ -14,8 +14,8 @@ from teleport.foundation.clock import SystemClock
 
 BENCHMARKS = ("sessions", "bulk", "terminal", "memory", "startup", "listing")
 HOW = (
-    "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median of at"
-    " least five rounds, with its spread. Ratios travel between machines better than rates."
+    "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median"
+    " of at least five rounds, with its spread. Ratios travel between machines better than rates."
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -39,7 +39,8 @@ def main() -> int:
 
 
 def page(text: str) -> str:
-    facts = f"{os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}, {SystemClock().now():%Y-%m-%d}."
+    today = f"{SystemClock().now():%Y-%m-%d}"
+    facts = f"{os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}, {today}."
     return "\n\n".join(("# Benchmarks", HOW, facts, text)) + "\n"
 
 
