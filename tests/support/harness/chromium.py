@@ -1,0 +1,59 @@
+"""Debian's Chromium, without a screen, with a virtual security key when a page asks for one."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+# without these, Chromium calls home at every start
+QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--disable-quic", "--disable-gpu", "--no-sandbox")  # fmt: skip
+
+
+@contextlib.contextmanager
+def chromium(folder: Path, locale: str = "en-US") -> Iterator[BrowserContext]:
+    """A fresh profile; the cluster's own certificate is accepted, as a person would after the warning."""
+    program = shutil.which("chromium")
+    assert program is not None, "chromium is not installed: scripts/install-test-programs"
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(folder),
+            executable_path=program,
+            headless=True,
+            args=list(QUIET),
+            ignore_https_errors=True,
+            locale=locale,
+            viewport={"width": 1280, "height": 800},
+        )
+        context.set_default_timeout(20_000)
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def give_security_key(page: Page, *, passkey: bool = True) -> None:
+    """A virtual authenticator; with `passkey` it keeps discoverable credentials and verifies the user."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal" if passkey else "usb",
+        "hasResidentKey": passkey,
+        "hasUserVerification": passkey,
+        "isUserVerified": passkey,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def watch_for_breaches(page: Page) -> list[str]:
+    """Collects what a strict content security policy, or our own code, complains about."""
+    found: list[str] = []
+    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
