@@ -61,11 +61,14 @@ class Put(Struct, frozen=True):
 
 
 class Swap(Struct, frozen=True):
-    """Write only if unchanged since read at `revision`. Raises NotFound, RevisionConflict."""
+    """Write only if unchanged since read at `revision`, with None if it is there at all.
+
+    Raises NotFound, RevisionConflict.
+    """
 
     key: str
     value: bytes
-    revision: int
+    revision: int | None
     expires: datetime | None = None
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from teleport.foundation.errors import Unavailable
 from teleport.storage.backend import Gap, ItemChange, Watch
+from teleport.storage.mailbox import Mailbox
 
 _MOST_CHANGES = 8192
 _MOST_BYTES = 64 * 1024 * 1024
@@ -16,9 +15,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 class Watchers:
     """All watches of one backend. Used on the event loop only."""
 
-    def __init__(self, most_changes: int = _MOST_CHANGES, most_bytes: int = _MOST_BYTES) -> None:
-        self._most_changes = most_changes
-        self._most_bytes = most_bytes
+    def __init__(self) -> None:
         self._open: set[_QueuedWatch] = set()
         self._is_closed = False
 
@@ -28,7 +25,7 @@ class Watchers:
             raise Unavailable("the backend is closed")
         watch = _QueuedWatch(self._open, prefix, after)
         for change in missed:
-            watch.offer(change, self._most_changes, self._most_bytes, is_replay=True)
+            watch.offer(change)
         self._open.add(watch)
         return watch
 
@@ -40,11 +37,10 @@ class Watchers:
 
     def publish(self, changes: Sequence[ItemChange]) -> None:
         """Tell everybody, in order. Never waits."""
-        for watch in tuple(self._open):
+        for watch in tuple(self._open) if changes else ():
             for change in changes:
-                watch.offer(change, self._most_changes, self._most_bytes)
-                if watch.is_ended:
-                    break
+                watch.offer(change)
+            watch.check_keeping_up(changes[-1].revision)
 
     def fall_behind(self, revision: int) -> None:
         """Changes were lost for everybody."""
@@ -55,7 +51,7 @@ class Watchers:
         """End every watch with Unavailable, after what it still holds."""
         self._is_closed = True
         for watch in tuple(self._open):
-            watch.lose(Unavailable("the backend was closed"))
+            watch.lose()
 
 
 class _QueuedWatch(Watch):
@@ -63,62 +59,33 @@ class _QueuedWatch(Watch):
         self._open = open_watches
         self._prefix = prefix
         self._cursor = after
-        self._queue: deque[ItemChange | Gap] = deque()
-        self._bytes = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self._failure: Unavailable | None = None
-        self.is_ended = False
+        self._mailbox: Mailbox[ItemChange | Gap] = Mailbox(_MOST_CHANGES, _MOST_BYTES)
 
     def __aiter__(self) -> AsyncIterator[ItemChange | Gap]:
         return self
 
     async def __anext__(self) -> ItemChange | Gap:
-        while not self._queue:
-            if self._failure is not None:
-                raise Unavailable(self._failure.message)
-            if self.is_ended:
-                raise StopAsyncIteration
-            assert self._waiter is None, "one reader a watch"
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        message = self._queue.popleft()
-        if isinstance(message, ItemChange):
-            self._bytes -= len(message.value)
-        return message
+        return await self._mailbox.take()
 
-    def offer(self, change: ItemChange, most_changes: int, most_bytes: int, *, is_replay: bool = False) -> None:
+    def offer(self, change: ItemChange) -> None:
         # what a replay already told arrives a second time from the commit that was under way
-        if self.is_ended or change.revision <= self._cursor or not change.key.startswith(self._prefix):
-            return
-        self._cursor = change.revision
-        self._bytes += len(change.value)
-        self._queue.append(change)
-        if not is_replay and (len(self._queue) > most_changes or self._bytes > most_bytes):
-            self.fall_behind(change.revision)
-        self._wake()
+        if change.revision > self._cursor and change.key.startswith(self._prefix):
+            self._cursor = change.revision
+            self._mailbox.put(change, len(change.value))
+
+    def check_keeping_up(self, revision: int) -> None:
+        if self._mailbox.is_overfull:
+            self.fall_behind(revision)
 
     def fall_behind(self, revision: int) -> None:
-        self._queue.clear()
-        self._bytes = 0
-        self._queue.append(Gap(revision))
-        self._end()
+        self._open.discard(self)
+        self._mailbox.end_with(Gap(revision))
 
-    def lose(self, failure: Unavailable) -> None:
-        self._failure = failure
-        self._end()
+    def lose(self) -> None:
+        self._open.discard(self)
+        self._mailbox.end(Unavailable("the backend was closed"))
 
     def close(self) -> None:
-        self._queue.clear()
-        self._end()
-
-    def _end(self) -> None:
-        self.is_ended = True
         self._open.discard(self)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._mailbox.discard()
+        self._mailbox.end()

@@ -6,7 +6,6 @@ With synchronous FULL a write that returned survives the loss of power, with NOR
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,12 +60,14 @@ class SqliteBackend(Backend):
         self._reader = reader
         self._clock = clock
         self._tables = Tables(writer, retained_changes)
-        self._committed = self._tables.revision()  # the writer thread's
-        self._told = self._committed  # the event loop's
-        self._untold: deque[list[ItemChange] | Gap] = deque()
+        self._told = self._tables.revision()
+        self._foreign: list[ItemChange] | Gap = []
+        self._ledger = Ledger({}, self._told, clock.now())
         self._watchers = Watchers()
         self._is_closed = False
-        self._commits: GroupCommit[_Job, list[int]] = GroupCommit("sqlite-writer", self._commit, self._publish)
+        self._commits: GroupCommit[_Job, list[int]] = GroupCommit(
+            "sqlite-writer", self._stage, self._commit, self._settle
+        )
         self._sweeper = Sweeper(self.sweep)
 
     @classmethod
@@ -163,43 +164,44 @@ class SqliteBackend(Backend):
         except sqlite3.Error as error:
             raise as_unavailable(self._path, error) from error
 
-    def _publish(self) -> None:
-        while self._untold:
-            changes = self._untold.popleft()
-            if isinstance(changes, Gap):
-                self._watchers.fall_behind(changes.revision)
-                self._told = changes.revision
-            elif changes:
-                self._watchers.publish(changes)
-                self._told = changes[-1].revision
-
-    # What follows runs on the writer's thread.
-
-    def _commit(self, jobs: list[_Job]) -> list[list[int] | TeleportError]:
+    def _stage(self, jobs: list[_Job]) -> list[list[int] | TeleportError]:
         try:
             self._tables.begin()
-            foreign = self._foreign_changes()
-            ledger = self._ledger(jobs)
-            outcomes = [self._outcome(ledger, job) for job in jobs]
-            self._tables.write(ledger)
+            self._foreign = self._foreign_changes()
+            self._ledger = self._ledger_for(jobs)
+            outcomes = [self._outcome(self._ledger, job) for job in jobs]
+            self._tables.write(self._ledger)
+        except sqlite3.Error as error:
+            raise as_unavailable(self._path, error) from error
+        return outcomes
+
+    def _commit(self) -> None:
+        """In the thread of the group commit."""
+        try:
             self._tables.commit()
         except sqlite3.Error as error:
-            self._tables.roll_back()
             raise as_unavailable(self._path, error) from error
-        self._committed = ledger.revision
-        self._untold.append(foreign)
-        self._untold.append(ledger.changes)
-        return outcomes
+
+    def _settle(self, failure: TeleportError | None) -> None:
+        if failure is not None:
+            self._tables.roll_back()
+            return
+        if isinstance(self._foreign, Gap):
+            self._watchers.fall_behind(self._foreign.revision)
+        else:
+            self._watchers.publish(self._foreign)
+        self._watchers.publish(self._ledger.changes)
+        self._told = self._ledger.revision
 
     def _foreign_changes(self) -> list[ItemChange] | Gap:
         """What another process wrote since our last commit."""
         current = self._tables.revision()
-        if current == self._committed:
+        if current == self._told:
             return []
-        changes = changes_after(self._writer, self._committed)
-        return last_per_key(changes) if _is_complete(changes, self._committed) else Gap(current)
+        changes = changes_after(self._writer, self._told)
+        return last_per_key(changes) if _is_complete(changes, self._told) else Gap(current)
 
-    def _ledger(self, jobs: list[_Job]) -> Ledger:
+    def _ledger_for(self, jobs: list[_Job]) -> Ledger:
         keys = [operation.key for job in jobs if isinstance(job, _Transaction) for operation in job.operations]
         heads = self._tables.heads(keys) if keys else {}
         return Ledger(heads, self._tables.revision(), self._clock.now())

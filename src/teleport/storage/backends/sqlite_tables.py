@@ -1,7 +1,8 @@
-"""The statements of the SQLite writer. Few and large: each gives up the interpreter's lock and must win it back."""
+"""The statements of the SQLite writer, few and large: one for a batch, not one for an item."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 class Tables:
-    """Used by the writer's thread, inside a transaction that it begins and ends."""
+    """Every method but `begin` inside a transaction. One caller at a time."""
 
     def __init__(self, connection: sqlite3.Connection, retained_changes: int) -> None:
         self._connection = connection
@@ -42,7 +43,8 @@ class Tables:
     def roll_back(self) -> None:
         # after some errors SQLite has done it already
         if self._connection.in_transaction:
-            self._connection.rollback()
+            with contextlib.suppress(sqlite3.Error):  # its failure adds nothing to the first one
+                self._connection.rollback()
 
     def revision(self) -> int:
         return int(self._connection.execute("select coalesce(max(revision), 0) from changes").fetchone()[0])
