@@ -12,6 +12,7 @@ import functools
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -84,8 +85,15 @@ class HttpServer:
     def statistics(self) -> HttpStatistics:
         return HttpStatistics(len(self._state.connections), self._state.total_requests, self._failed_handshakes)
 
-    async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None, client: Address | None = None) -> None:
-        """Owns the socket from now on. Never raises for what the client does."""
+    async def serve(
+        self,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None,
+        client: Address | None = None,
+        *,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Owns the socket from now on; `on_open` is called after the handshake. Never raises for what clients do."""
         if self._draining:
             sock.close()
             return
@@ -106,6 +114,7 @@ class HttpServer:
         except BaseException:
             sock.close()
             raise
+        on_open()
         await connection.ended.wait()
 
     async def drain(self, timeout: float = 30.0) -> None:

@@ -130,9 +130,11 @@ class TlsConnection:
         except BaseException:
             self._abandon()
             raise
-        leftover = self._incoming.read()
         self._broken = True
-        return HandedOff(self._sock, leftover)
+        # a new object for the same descriptor: whoever still holds the old one cannot close it under its new owner
+        sock = socket.socket(self._sock.family, self._sock.type, self._sock.proto, fileno=self._sock.detach())
+        sock.setblocking(False)
+        return HandedOff(sock, self._incoming.read())
 
     async def close(self, *, timeout: float = 1.0) -> None:
         """Say close_notify if the socket takes it at once or soon, then close; never raises."""

@@ -1,0 +1,200 @@
+"""A dial's decision: which resource is meant, and whether it may be reached. Tells nobody what they may not see.
+
+A name is looked up among all resources, then what the person may not see is dropped: an unknown name and a hidden
+one give the same answer, and take the same path to it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, TeleportError, Unsupported
+from teleport.model.events.base import Event
+from teleport.model.events.session import SessionConnected
+from teleport.model.events.user import AuthFailed
+from teleport.model.identity import Identity
+from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
+from teleport.model.resources.node import Node
+from teleport.net.address import Address
+from teleport.policy.decision import Decision, generic_refusal
+from teleport.storage.replica import Replica
+from teleport.tunnel.messages import PROTOCOL_VERSION, Candidate, DialAnswer, DialRequest, IncomingRequest
+
+Emit = Callable[[Event], Event]
+"""Takes an audit event without waiting; returns it with its `uid`."""
+
+_MAX_CANDIDATES = 10
+_MAX_TEXT = 512
+_NODE_KINDS = ("node",)
+
+
+class NodePolicy(Protocol):
+    """What policy says of a person and a node."""
+
+    def can_see(self, identity: Identity, node: Node) -> bool: ...
+
+    def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A dial that may go on: to which host, with which request, answered how."""
+
+    host_id: str
+    node: Node
+    request: IncomingRequest
+    answer: DialAnswer
+
+
+class DialDesk:
+    def __init__(self, cluster: str, replica: Replica, policy: NodePolicy, emit: Emit) -> None:
+        self._cluster = cluster
+        self._replica = replica
+        self._policy = policy
+        self._emit = emit
+
+    def decide(self, identity: Identity, request: DialRequest, client: Address) -> Granted | DialAnswer:
+        """Every refusal is an audit event, whose id is in the answer."""
+        try:
+            node = self._find(identity, request)
+            if isinstance(node, list):
+                return self._ambiguous(identity, request, client, node)
+            self._check(identity, node, request, client)
+        except TeleportError as problem:
+            return self._refused(identity, request, client, problem)
+        return self._granted(identity, node, request, client)
+
+    def connected(self, identity: Identity, granted: Granted, client: Address) -> None:
+        """The agent gave a connection: record it."""
+        node = granted.node
+        self._emit(
+            SessionConnected(
+                user=identity.username,
+                user_cluster_name=identity.cluster,
+                login=granted.request.login_hint,
+                server_id=node.metadata.name,
+                server_hostname=node.hostname,
+                server_addr=node.spec.addr,
+                server_labels=node.labels,
+                namespace="default",
+                addr_remote=str(client),
+                proto=granted.request.protocol,
+            )
+        )
+
+    def unreachable(
+        self, identity: Identity, request: DialRequest, client: Address, problem: TeleportError
+    ) -> DialAnswer:
+        """The agent gave none."""
+        return self._refused(identity, request, client, problem)
+
+    def _find(self, identity: Identity, request: DialRequest) -> Node | list[Node]:
+        """The node, or several that match. Raises NotFound, BadParameter, Unsupported."""
+        if request.version != PROTOCOL_VERSION:
+            raise Unsupported(
+                f"dial requests of version {request.version} are not understood, use {PROTOCOL_VERSION}"
+            )
+        if request.kind not in _NODE_KINDS:
+            raise Unsupported(f"resources of kind {request.kind[:_MAX_TEXT]!r} cannot be dialled here")
+        if request.cluster and request.cluster != self._cluster:
+            raise NotFound(f"cluster {request.cluster[:_MAX_TEXT]!r} is not known here")
+        if not request.target and not request.labels:
+            raise BadParameter("a dial names its target or gives labels")
+        found = [node for node in self._matching(request) if self._policy.can_see(identity, node)]
+        if not found:
+            raise AccessDenied(_not_found(request))
+        if len(found) > 1 and self._strategy() == "most_recent":
+            return max(found, key=_last_heard)
+        return found[0] if len(found) == 1 else found
+
+    def _matching(self, request: DialRequest) -> Sequence[Node]:
+        target = request.target
+        if not target:
+            wanted = request.labels.items()
+            return [node for node in self._replica.list(Node) if wanted <= node.labels.items()]
+        exact = self._replica.find(Node, target)
+        if exact is not None:
+            return [exact]
+        named = self._replica.lookup(Node, "hostname", target)
+        if named or not _is_ip(target):
+            return named
+        return [node for node in self._replica.list(Node) if _host_of(node) == target]
+
+    def _strategy(self) -> Literal["unambiguous_match", "most_recent"]:
+        try:
+            return self._replica.get_singleton(ClusterNetworkingConfig).spec.routing_strategy
+        except TeleportError:
+            return "unambiguous_match"
+
+    def _check(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> None:
+        """Raises AccessDenied."""
+        decision = self._policy.decide(identity, node, request.login, client)
+        if not decision.allowed:
+            raise AccessDenied(decision.message_for_user())
+
+    def _granted(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> Granted:
+        name = node.metadata.name
+        incoming = IncomingRequest(
+            kind=request.kind,
+            resource_id=name,
+            protocol=request.protocol[:_MAX_TEXT],
+            login_hint=request.login[:_MAX_TEXT],
+            client_addr=str(client),
+            user=identity.username,
+            trace_id=request.trace_id[:_MAX_TEXT],
+        )
+        answer = DialAnswer(allowed=True, resource_id=name, resource_name=node.hostname, cluster=self._cluster)
+        return Granted(name, node, incoming, answer)
+
+    def _ambiguous(self, identity: Identity, request: DialRequest, client: Address, nodes: list[Node]) -> DialAnswer:
+        what = repr(request.target) if request.target else "these labels"
+        problem = BadParameter(f"{what} matches {len(nodes)} servers: choose one by its UUID")
+        answer = self._refused(identity, request, client, problem)
+        answer.candidates = [
+            Candidate(
+                name=node.metadata.name, hostname=node.hostname, addr=node.spec.addr, labels=node.metadata.labels
+            )
+            for node in nodes[:_MAX_CANDIDATES]
+        ]
+        return answer
+
+    def _refused(
+        self, identity: Identity, request: DialRequest, client: Address, problem: TeleportError
+    ) -> DialAnswer:
+        event = self._emit(
+            AuthFailed(
+                user=identity.username,
+                user_cluster_name=identity.cluster,
+                login=request.login[:_MAX_TEXT],
+                addr_remote=str(client),
+                success=False,
+                error=problem.message,
+                message=f"dial {request.kind[:_MAX_TEXT]} {request.target[:_MAX_TEXT]}".strip(),
+            )
+        )
+        return DialAnswer(allowed=False, code=problem.code, message=problem.message, event_id=event.uid)
+
+
+def _not_found(request: DialRequest) -> str:
+    what = f"{request.target[:_MAX_TEXT]!r}" if request.target else "servers with these labels"
+    return f"{generic_refusal(request.kind)} There is no {what} that you may reach."
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _host_of(node: Node) -> str:
+    return node.spec.addr.rpartition(":")[0].strip("[]")
+
+
+def _last_heard(node: Node) -> float:
+    """A heartbeat moves the expiry: the latest expires last."""
+    return node.metadata.expires.timestamp() if node.metadata.expires else 0.0

@@ -1,0 +1,1 @@
+"""What stands behind the single port, one file a gateway."""

@@ -1,0 +1,88 @@
+"""Connections meant for auth pass through unread: client and auth check each other's certificates end to end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from teleport.foundation.errors import Unavailable
+from teleport.net.address import Address
+from teleport.net.handoff import HandedOff
+from teleport.net.relay import Relay
+from teleport.net.sockets import connect
+from teleport.proxy.gateways.gateway import Arrival
+from teleport.wire import proxy_protocol
+
+
+class AuthRoute(Protocol):
+    """A way to auth. Takes the socket and the slot."""
+
+    async def pass_on(self, arrival: Arrival) -> None: ...
+
+
+class AuthAcceptor:
+    """Auth runs in this process and accepts the socket itself: `accept(connection, client)`."""
+
+    def __init__(self, accept: Callable[[HandedOff, Address, Callable[[], None]], None]) -> None:
+        self._accept = accept
+
+    async def pass_on(self, arrival: Arrival) -> None:
+        arrival.slot.prove()  # auth has limits of its own
+        self._accept(HandedOff(arrival.sock), arrival.client, arrival.slot.release)
+
+
+class AuthAddress:
+    """Auth is elsewhere: the connection is joined to one to `address`.
+
+    `sends_header` puts a PROXY header in front, for an auth service that takes them.
+    """
+
+    def __init__(
+        self,
+        addresses: Callable[[], list[Address]],
+        relay: Relay,
+        *,
+        sends_header: bool = False,
+        timeout: float = 10.0,
+    ) -> None:
+        self._addresses = addresses
+        self._relay = relay
+        self._sends_header = sends_header
+        self._timeout = timeout
+
+    async def pass_on(self, arrival: Arrival) -> None:
+        upstream = HandedOff(await self._connect())
+        try:
+            header = self._header(arrival)
+            if header:
+                upstream.sock.send(header)  # fits the empty buffer of a new connection
+        except BaseException:
+            upstream.close()
+            raise
+        arrival.slot.prove()
+        release = arrival.slot.release
+        self._relay.join(HandedOff(arrival.sock), upstream, on_end=lambda _: release())
+
+    async def _connect(self) -> socket.socket:
+        problem = Unavailable("no auth service is known")
+        for address in self._addresses():
+            try:
+                return await connect(address, timeout=self._timeout)
+            except Unavailable as failure:
+                problem = failure
+        raise problem
+
+    def _header(self, arrival: Arrival) -> bytes:
+        client, server = arrival.client, arrival.server
+        if not self._sends_header or (":" in client.host) != (":" in server.host):
+            return b""
+        return proxy_protocol.encode_v2(client, server)
+
+
+class AuthGateway:
+    def __init__(self, auth: AuthRoute) -> None:
+        self._auth = auth
+
+    async def serve(self, arrival: Arrival) -> None:
+        await self._auth.pass_on(arrival)

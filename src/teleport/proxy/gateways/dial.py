@@ -1,0 +1,90 @@
+"""Clients that want a resource: who they are, what they may reach, and then two raw sockets joined."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import msgspec
+
+from teleport.foundation.errors import AccessDenied, TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.model.identity import Identity
+from teleport.net import frames
+from teleport.net.frame_stream import receive_one
+from teleport.net.relay import Relay
+from teleport.net.tls import TlsConnection
+from teleport.proxy.dial import DialDesk, Granted
+from teleport.proxy.gateways.gateway import Arrival
+from teleport.proxy.gateways.tunnel import Identify
+from teleport.tunnel.messages import DialAnswer, DialRequest
+from teleport.tunnel.registry import AgentRegistry
+
+log = get_logger("proxy:dial")
+
+_REQUEST = msgspec.json.Decoder(DialRequest)
+
+
+class DialGateway:
+    def __init__(
+        self,
+        contexts: Callable[[], ssl.SSLContext],
+        identify: Identify,
+        desk: DialDesk,
+        registry: AgentRegistry,
+        relay: Relay,
+    ) -> None:
+        self._contexts = contexts
+        self._identify = identify
+        self._desk = desk
+        self._registry = registry
+        self._relay = relay
+
+    async def serve(self, arrival: Arrival) -> None:
+        tls = await TlsConnection.accept(arrival.sock, self._contexts(), timeout=arrival.time_left)
+        try:
+            await self._serve(arrival, tls)
+        except BaseException:
+            await tls.close()
+            raise
+
+    async def _serve(self, arrival: Arrival, tls: TlsConnection) -> None:
+        request = await receive_one(tls, _REQUEST, timeout=arrival.time_left)
+        try:
+            identity = self._identify(tls.peer_certificate)
+            if identity.is_host:
+                raise AccessDenied("hosts do not dial resources")
+        except TeleportError as problem:
+            log.info("dial refused", client=arrival.client, error=problem)
+            await self._refuse(arrival, tls, DialAnswer(allowed=False, code=problem.code, message=problem.message))
+            return
+        arrival.slot.prove()
+        outcome = self._desk.decide(identity, request, arrival.client)
+        if isinstance(outcome, Granted):
+            await self._connect(arrival, tls, identity, request, outcome)
+        else:
+            log.info("dial refused", client=arrival.client, user=identity.username, reason=outcome.message)
+            await self._refuse(arrival, tls, outcome)
+
+    async def _connect(
+        self, arrival: Arrival, tls: TlsConnection, identity: Identity, request: DialRequest, granted: Granted
+    ) -> None:
+        try:
+            agent = await self._registry.connect(granted.host_id, granted.request)
+        except TeleportError as problem:
+            answer = self._desk.unreachable(identity, request, arrival.client, problem)
+            await self._refuse(arrival, tls, answer)
+            return
+        try:
+            self._desk.connected(identity, granted, arrival.client)  # no record, no connection
+            client = await tls.unwrap(frames.encode(granted.answer))
+        except BaseException:
+            agent.close()  # the client may have left while we dialled
+            raise
+        release = arrival.slot.release
+        self._relay.join(client, agent, on_end=lambda _: release())
+
+    async def _refuse(self, arrival: Arrival, tls: TlsConnection, answer: DialAnswer) -> None:
+        await tls.write(frames.encode(answer))
+        await tls.close()
+        arrival.slot.release()

@@ -1,0 +1,98 @@
+"""Asks policy about people and nodes with what the replica holds: roles, locks and the cluster's settings."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from teleport.credentials.authorities import TrustedAuthority
+from teleport.credentials.peers import verify_peer
+from teleport.foundation.clock import Clock
+from teleport.foundation.errors import AccessDenied, NotAuthenticated
+from teleport.model.identity import Identity
+from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.lock import Lock
+from teleport.model.resources.node import Node
+from teleport.model.resources.role import Role
+from teleport.net.address import Address
+from teleport.policy import locks
+from teleport.policy.access import AccessState, can_access, visible
+from teleport.policy.decision import Decision
+from teleport.policy.role_set import RoleSet
+from teleport.storage.replica import Replica
+
+_KEPT_ROLE_SETS = 1024
+
+
+class ReplicaNodePolicy:
+    """`enforces` are the restrictions (paths of policy.enforcement) that the agents behind this proxy enforce."""
+
+    def __init__(
+        self, cluster: str, replica: Replica, clock: Clock, *, enforces: frozenset[str] = frozenset()
+    ) -> None:
+        self._cluster = cluster
+        self._replica = replica
+        self._clock = clock
+        self._enforces = enforces
+        self._role_sets: OrderedDict[tuple[object, ...], RoleSet] = OrderedDict()
+
+    def can_see(self, identity: Identity, node: Node) -> bool:
+        return visible(self._role_set(identity), node)
+
+    def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision:
+        """Without a login, labels decide here and the agent decides the login."""
+        now = self._clock.now()
+        state = AccessState.of(
+            identity,
+            self._replica.get_singleton(ClusterAuthPreference),
+            source_ip=client.host,
+            now=now,
+            locks=self._replica.list(Lock),
+            locks_age=self._replica.age(now),
+            enforces=self._enforces,
+        )
+        values = {"logins": login} if login else None
+        return can_access(self._role_set(identity), "node", node, state, values)
+
+    def _role_set(self, identity: Identity) -> RoleSet:
+        """Compiled once per person and state of their roles. Raises Unavailable before the replica is ready."""
+        roles = [role for name in identity.roles if (role := self._replica.find(Role, name)) is not None]
+        key = (
+            identity.username,
+            identity.allowed_resources,
+            tuple(sorted((name, *values) for name, values in identity.traits.items())),
+            tuple((role.metadata.name, role.metadata.revision) for role in roles),
+        )
+        found = self._role_sets.get(key)
+        if found is None:
+            found = RoleSet.for_identity(identity, roles, self._cluster)
+            self._role_sets[key] = found
+            if len(self._role_sets) > _KEPT_ROLE_SETS:
+                self._role_sets.popitem(last=False)
+        self._role_sets.move_to_end(key)
+        return found
+
+
+class PeerIdentifier:
+    """Tells who a certificate belongs to, and refuses whom a lock stops everywhere."""
+
+    def __init__(
+        self, cluster: str, authorities: Callable[[], Sequence[TrustedAuthority]], replica: Replica, clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._authorities = authorities
+        self._replica = replica
+        self._clock = clock
+
+    def identify(self, certificate: bytes | None) -> Identity:
+        """Raises NotAuthenticated, AccessDenied."""
+        if certificate is None:
+            raise NotAuthenticated("a client certificate is needed here: log in first")
+        now = self._clock.now()
+        identity = verify_peer(certificate, self._authorities(), now)
+        if identity.cluster != self._cluster:
+            raise NotAuthenticated(f"certificates of cluster {identity.cluster!r} are not accepted here")
+        lock = locks.blocking(self._replica.list(Lock), identity, None, now)
+        if lock is not None:
+            raise AccessDenied(locks.message(lock))
+        return identity
