@@ -6,9 +6,14 @@ there is no wildcard, and no other certificate of the host authority names them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+from teleport.foundation.errors import BadParameter
 from teleport.model.identity import Identity
 
 _DOMAIN = "teleport.cluster.local"
+_HOST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.|$)")
 _LABEL = 62  # a DNS label holds 63 characters; hex digits come in pairs
 
 
@@ -38,6 +43,15 @@ def cluster_of(name: str) -> str | None:
 def is_reserved(name: str) -> bool:
     lowered = name.lower().rstrip(".")
     return lowered == _DOMAIN or lowered.endswith(f".{_DOMAIN}")
+
+
+def check_names(identity: Identity, names: Iterable[str]) -> None:
+    """A host may not be called what belongs to our services or to another host. Raises BadParameter."""
+    own = host_names(identity)
+    for name in names:
+        lowered = name.lower().rstrip(".")
+        if (is_reserved(lowered) or _HOST_ID.match(lowered)) and lowered not in own:
+            raise BadParameter(f"host {identity.username!r}: a {identity.system_role} may not be called {name!r}")
 
 
 def host_names(identity: Identity) -> tuple[str, ...]:

@@ -117,13 +117,11 @@ def issue_host(
     if not identity.is_host:
         raise BadParameter(f"{identity.username!r} is a person: the host authority speaks for hosts only")
     _check_authority(ca, "host", identity)
-    allowed = internal_names.host_names(identity)
-    names = tuple(dict.fromkeys((*allowed, *principals)))
+    names = tuple(dict.fromkeys((*internal_names.host_names(identity), *principals)))
+    internal_names.check_names(identity, names)
     for name in names:
         if not name or not name.isprintable() or "," in name or "*" in name:
             raise BadParameter(f"host {identity.username!r}: {name!r} is no name of one host")
-        if internal_names.is_reserved(name) and name not in allowed:
-            raise BadParameter(f"host {identity.username!r}: a {identity.system_role} may not be called {name!r}")
     builder = _builder(identity, public_key, now, names).type(ssh.SSHCertificateType.HOST)
     return _sign(builder, ssh_extensions.encode_host(identity), ca)
 

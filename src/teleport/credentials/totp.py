@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import io
 import secrets
-from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
@@ -20,7 +19,6 @@ DIGITS = 6
 PERIOD = 30
 _PATIENCE = (0, -1, 1)
 _SECRET_BYTES = 20
-_REMEMBERED = 8
 _ALGORITHMS = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 
 
@@ -40,30 +38,24 @@ def accept(
     secret: str,
     code: str,
     now: datetime,
-    used_steps: Iterable[int] = (),
+    last_step: int = 0,
     *,
     algorithm: str = "SHA1",
     digits: int = DIGITS,
     period: int = PERIOD,
 ) -> int | None:
-    """The time step whose code this is, or None.
+    """The time step whose code this is, if that is later than `last_step`; else None.
 
-    It is accepted once: add the step to `used_steps` (see `spend`) by compare-and-swap before letting anyone in.
+    It is accepted once: store the step as the last one, by compare-and-swap, before letting anyone in.
     """
     step = int(now.timestamp()) // period
-    spent = set(used_steps)
     accepted = None
     for candidate in (step + shift for shift in _PATIENCE):
         # every candidate is compared, so that time tells nothing
         is_equal = hmac.compare_digest(_code(secret, candidate, algorithm, digits).encode(), code.strip().encode())
-        if is_equal and candidate not in spent and accepted is None:
+        if is_equal and candidate > last_step and accepted is None:
             accepted = candidate
     return accepted
-
-
-def spend(used_steps: Iterable[int], step: int) -> list[int]:
-    """`used_steps` with `step`, and without those too old to matter."""
-    return sorted({*used_steps, step})[-_REMEMBERED:]
 
 
 def otpauth_uri(secret: str, issuer: str, account: str) -> str:

@@ -45,7 +45,6 @@ from teleport.credentials.webauthn_messages import (
     UserEntity,
 )
 from teleport.foundation.errors import BadParameter, NotAuthenticated
-from teleport.model.resources.user_secrets import WebAuthnDevice
 
 PATIENCE = timedelta(minutes=5)
 
@@ -84,11 +83,26 @@ class RelyingParty(msgspec.Struct, frozen=True, kw_only=True):
     attestation_denied_cas: tuple[str, ...] = ()
 
 
-class Challenge(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept until the answer comes: for five minutes, for one answer. Serialises to JSON.
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a device; nothing in it is secret. `public_key` is COSE, `relying_party` its domain."""
 
-    `scope` is the caller's word for what the answer will allow; the answer must be for the same one. `credentials`
-    are those that may answer, or at registration those already there.
+    credential_id: bytes
+    public_key: bytes
+    user_handle: bytes
+    sign_count: int = 0
+    aaguid: str = ""
+    passwordless: bool = False
+    attestation_format: str = "none"
+    attestation_object: bytes = b""
+    transports: tuple[str, ...] = ()
+    relying_party: str = ""
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept until the answer comes: for five minutes, for one answer unless `allow_reuse`. Serialises to JSON.
+
+    `scope` is the caller's word for what the answer will allow. `credentials` are those that may answer, or at
+    registration those already there.
     """
 
     purpose: Literal["registration", "authentication"]
@@ -98,12 +112,13 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     user_handle: bytes = b""
     credentials: tuple[bytes, ...] = ()
     scope: str = ""
+    allow_reuse: bool = False
 
 
 class Assertion(msgspec.Struct, frozen=True, kw_only=True):
-    """A proof. `device` carries the new sign count: store it by compare-and-swap before letting anyone in."""
+    """A proof. `credential` carries the new sign count: store it by compare-and-swap before letting anyone in."""
 
-    device: WebAuthnDevice
+    credential: Credential
     user_verified: bool
 
 
@@ -122,7 +137,7 @@ def begin_registration(
     party: RelyingParty,
     user_handle: bytes,
     user_name: str,
-    existing: Sequence[WebAuthnDevice],
+    existing: Sequence[Credential],
     now: datetime,
     *,
     passwordless: bool,
@@ -156,8 +171,13 @@ def begin_registration(
 
 
 def finish_registration(
-    party: RelyingParty, challenge: Challenge, response: RegistrationResponse, now: datetime, *, scope: str = ""
-) -> WebAuthnDevice:
+    party: RelyingParty,
+    challenge: Challenge,
+    response: RegistrationResponse,
+    now: datetime,
+    *,
+    scope: str | None = None,
+) -> Credential:
     """The device to store. Raises NotAuthenticated."""
     _check_challenge(challenge, "registration", scope, now)
     try:
@@ -174,33 +194,33 @@ def finish_registration(
         raise NotAuthenticated(f"passkey refused: {_reason(problem)}") from problem
     if attested.credential_id in challenge.credentials:
         raise NotAuthenticated("passkey refused: it is registered already")
-    return WebAuthnDevice(
+    return Credential(
         credential_id=attested.credential_id,
         public_key=cbor.encode(dict(attested.public_key)),
         sign_count=verified.counter,
         aaguid=str(attested.aaguid),
-        attestation_type=parsed.response.attestation_object.fmt,
+        attestation_format=parsed.response.attestation_object.fmt,
         attestation_object=bytes(parsed.response.attestation_object),
-        transports=[word for word in response.response.transports if word in _TRANSPORTS],
+        transports=tuple(word for word in response.response.transports if word in _TRANSPORTS),
         passwordless=challenge.passwordless,
         user_handle=challenge.user_handle,
-        rp_id=party.id,
+        relying_party=party.id,
     )
 
 
 def begin_authentication(
     party: RelyingParty,
-    devices: Sequence[WebAuthnDevice],
+    credentials: Sequence[Credential],
     now: datetime,
     *,
     passwordless: bool = False,
     scope: str = "",
 ) -> tuple[RequestOptions, Challenge]:
-    """Ask for one of `devices`; or, passwordless, for any passkey of this cluster that verifies its owner.
+    """Ask for one of `credentials`; or, passwordless, for any passkey of this cluster that verifies its owner.
 
     Raises BadParameter if there is no device to ask for.
     """
-    asked = [] if passwordless else [device for device in devices if device.rp_id in ("", party.id)]
+    asked = [] if passwordless else [known for known in credentials if known.relying_party in ("", party.id)]
     if not asked and not passwordless:
         raise BadParameter(f"no security key or passkey is registered for {party.id}")
     challenge = Challenge(
@@ -225,17 +245,20 @@ def finish_authentication(
     party: RelyingParty,
     challenge: Challenge,
     response: AuthenticationResponse,
-    devices: Sequence[WebAuthnDevice],
+    credentials: Sequence[Credential],
     now: datetime,
     *,
-    scope: str = "",
+    scope: str | None = None,
 ) -> Assertion:
-    """The proof that one of `devices`, all of one person, was used just now. Raises NotAuthenticated."""
+    """The proof that one of `credentials`, all of one person, was used just now. Raises NotAuthenticated.
+
+    `scope`, when given, must be the challenge's.
+    """
     _check_challenge(challenge, "authentication", scope, now)
     try:
         parsed = ParsedAssertion.from_dict(msgspec.to_builtins(response))
         _check_same_origin(parsed.response.client_data.cross_origin)
-        device = _device(challenge, parsed, devices)
+        device = _answering(challenge, parsed, credentials)
         known = _known(device)
         _server(party).authenticate_complete(_state(challenge), [known], parsed)
         data = parsed.response.authenticator_data
@@ -247,7 +270,7 @@ def finish_authentication(
             f"passkey refused: its counter went from {device.sign_count} to {data.counter}, it may be cloned"
         )
     used = msgspec.structs.replace(device, sign_count=data.counter)
-    return Assertion(device=used, user_verified=data.is_user_verified())
+    return Assertion(credential=used, user_verified=data.is_user_verified())
 
 
 def user_handle_of(response: AuthenticationResponse) -> bytes:
@@ -323,8 +346,8 @@ def _state(challenge: Challenge) -> dict[str, object]:
     return {"challenge": websafe_encode(challenge.challenge), "user_verification": required}
 
 
-def _check_challenge(challenge: Challenge, purpose: str, scope: str, now: datetime) -> None:
-    if challenge.purpose != purpose or challenge.scope != scope:
+def _check_challenge(challenge: Challenge, purpose: str, scope: str | None, now: datetime) -> None:
+    if challenge.purpose != purpose or scope not in (None, challenge.scope):
         raise NotAuthenticated(
             f"passkey refused: the challenge was for {challenge.purpose} {challenge.scope}".rstrip()
         )
@@ -337,8 +360,8 @@ def _check_same_origin(is_cross_origin: object) -> None:
         raise ValueError("it was asked for inside a page of another origin")
 
 
-def _device(challenge: Challenge, parsed: ParsedAssertion, devices: Sequence[WebAuthnDevice]) -> WebAuthnDevice:
-    device = next((known for known in devices if known.credential_id == parsed.raw_id), None)
+def _answering(challenge: Challenge, parsed: ParsedAssertion, credentials: Sequence[Credential]) -> Credential:
+    device = next((known for known in credentials if known.credential_id == parsed.raw_id), None)
     if device is None or not (challenge.passwordless or device.credential_id in challenge.credentials):
         raise ValueError("it is not one that was asked for")
     handle = parsed.response.user_handle
@@ -349,21 +372,21 @@ def _device(challenge: Challenge, parsed: ParsedAssertion, devices: Sequence[Web
     return device
 
 
-def _known(device: WebAuthnDevice) -> AttestedCredentialData:
+def _known(device: Credential) -> AttestedCredentialData:
     key = cbor.decode(device.public_key)
     if not isinstance(key, Mapping):
         raise TypeError("the stored key is no COSE key")
     return AttestedCredentialData.create(bytes(16), device.credential_id, CoseKey.parse(key))
 
 
-def _descriptors(devices: Sequence[WebAuthnDevice]) -> list[CredentialDescriptor]:
+def _descriptors(credentials: Sequence[Credential]) -> list[CredentialDescriptor]:
     return [
         CredentialDescriptor(
             id=websafe_encode(device.credential_id),
             type="public-key",
             transports=list(device.transports) if device.transports else msgspec.UNSET,
         )
-        for device in devices
+        for device in credentials
     ]
 
 

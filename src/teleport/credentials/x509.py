@@ -63,11 +63,8 @@ def issue_host(
     if not identity.is_host:
         raise BadParameter(f"{identity.username!r} is a person: the host authority speaks for hosts only")
     usage = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    allowed = internal_names.host_names(identity)
-    wanted = tuple(dict.fromkeys((*allowed, *names)))
-    for name in wanted:
-        if internal_names.is_reserved(name) and name not in allowed:
-            raise BadParameter(f"host {identity.username!r}: a {identity.system_role} may not be called {name!r}")
+    wanted = tuple(dict.fromkeys((*internal_names.host_names(identity), *names)))
+    internal_names.check_names(identity, wanted)
     return _issue(identity, public_key, ca, now, "host", usage, _alternative_names(wanted))
 
 

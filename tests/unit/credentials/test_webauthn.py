@@ -8,9 +8,8 @@ from authenticator import Refused, SoftwareAuthenticator
 from authorities import NOW
 
 from teleport.credentials import webauthn
-from teleport.credentials.webauthn import Challenge, RelyingParty
+from teleport.credentials.webauthn import Challenge, Credential, RelyingParty
 from teleport.foundation.errors import BadParameter, NotAuthenticated
-from teleport.model.resources.user_secrets import WebAuthnDevice
 
 PARTY = RelyingParty(id="localhost", origins=("https://localhost:3080", "https://proxy.localhost:443"))
 HANDLE = webauthn.new_user_handle()
@@ -21,8 +20,8 @@ def register(
     *,
     passwordless: bool = False,
     party: RelyingParty = PARTY,
-    existing: tuple[WebAuthnDevice, ...] = (),
-) -> WebAuthnDevice:
+    existing: tuple[Credential, ...] = (),
+) -> Credential:
     options, challenge = webauthn.begin_registration(
         party, HANDLE, "alice", existing, NOW, passwordless=passwordless, scope="sign-up"
     )
@@ -33,7 +32,7 @@ def register(
 
 
 def prove(
-    authenticator: SoftwareAuthenticator, *devices: WebAuthnDevice, passwordless: bool = False
+    authenticator: SoftwareAuthenticator, *devices: Credential, passwordless: bool = False
 ) -> webauthn.Assertion:
     options, challenge = webauthn.begin_authentication(PARTY, devices, NOW, passwordless=passwordless)
     kept = msgspec.json.decode(msgspec.json.encode(challenge), type=Challenge)
@@ -47,21 +46,21 @@ def test_a_key_is_registered_and_proves_itself_again_and_again() -> None:
     key = SoftwareAuthenticator(verifies_user=False)
     device = register(key)
     assert device.user_handle == HANDLE
-    assert device.rp_id == "localhost"
-    assert device.transports == ["usb"]
+    assert device.relying_party == "localhost"
+    assert device.transports == ("usb",)
     assert device.aaguid == "7e1e9e07-0000-0000-0000-00007e1e9e07"
     assert not device.passwordless
     for count in (1, 2, 3):
         proof = prove(key, device)
-        assert proof.device.sign_count == count
+        assert proof.credential.sign_count == count
         assert not proof.user_verified
-        device = proof.device
+        device = proof.credential
 
 
 def test_the_right_one_of_several_devices_proves() -> None:
     one, two = SoftwareAuthenticator(), SoftwareAuthenticator()
     devices = register(one), register(two)
-    assert prove(two, *devices).device.credential_id == devices[1].credential_id
+    assert prove(two, *devices).credential.credential_id == devices[1].credential_id
     with pytest.raises(Refused):
         register(one, existing=devices)
 
@@ -72,13 +71,13 @@ def test_a_passkey_logs_in_alone() -> None:
     assert device.passwordless
     proof = prove(passkey, device, passwordless=True)
     assert proof.user_verified
-    assert prove(passkey, proof.device).device.sign_count == 2
+    assert prove(passkey, proof.credential).credential.sign_count == 2
 
 
 def test_every_allowed_origin_counts_with_its_port() -> None:
     for origin in PARTY.origins[0], "https://proxy.localhost":
         key = SoftwareAuthenticator(origin)
-        assert prove(key, register(key)).device
+        assert prove(key, register(key)).credential
     assert webauthn.web_origin("Proxy.Example.com", 443) == "https://proxy.example.com"
     assert webauthn.web_origin("proxy.example.com", 3080) == "https://proxy.example.com:3080"
     assert webauthn.web_origin("::1", 3080) == "https://[::1]:3080"
@@ -89,7 +88,7 @@ def test_an_authenticator_that_never_counts_is_fine(monkeypatch: pytest.MonkeyPa
     device = register(key)
     for _ in range(2):
         key.passkeys[0].counter = -1
-        assert prove(key, device).device.sign_count == 0
+        assert prove(key, device).credential.sign_count == 0
 
 
 def test_options_say_what_the_ceremony_needs() -> None:
@@ -111,7 +110,7 @@ def test_options_say_what_the_ceremony_needs() -> None:
 
 def test_there_is_nothing_to_ask_of_somebody_without_devices() -> None:
     device = register(SoftwareAuthenticator())
-    elsewhere = msgspec.structs.replace(device, rp_id="other.example.com")
+    elsewhere = msgspec.structs.replace(device, relying_party="other.example.com")
     for devices in ((), (elsewhere,)):
         with pytest.raises(BadParameter, match="no security key"):
             webauthn.begin_authentication(PARTY, devices, NOW)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from teleport.credentials import tokens
 from teleport.model.resources.token import Token, system_role
 
 REFUSAL = (
@@ -15,12 +16,13 @@ REFUSAL = (
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks to join, as what, and by which method."""
+    """Who asks to join, as what, with which token and by which method."""
 
-    method: str
+    token: str
     role: str
     host_id: str
     node_name: str = ""
+    method: str = "token"
 
 
 class JoinDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +45,7 @@ def check(token: Token | None, request: JoinRequest, now: datetime) -> JoinDecis
 
 
 def _why_not(token: Token | None, request: JoinRequest, now: datetime) -> str:
-    if token is None:
+    if token is None or not tokens.equal(token.name, request.token):
         return "no such token"
     method = token.spec.join_method or "token"
     if method != "token":
