@@ -1,15 +1,20 @@
-"""Event: the common envelope and field groups of all audit events, their flat JSON form, trimming.
+"""Event: the common envelope and field groups of all audit events, their flat JSON form.
 
 `type` and `code` are constants of the class; success and failure are two classes with one `type`.
 All field groups are flat: the attribute is the JSON key (`addr_local` is `addr.local`).
+Encoding, decoding and the list of all: events.catalog. Cutting what is too large: events.trimming.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import ClassVar, TypeVar, cast
 
 import msgspec
+
+E = TypeVar("E", bound="Event")
+SESSION_DATA_INDEX = 2147483646
+SESSION_UPLOAD_INDEX = 2147483647
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -92,3 +97,34 @@ class SessionEvent(UserEvent):
     kubernetes_container_name: str = ""
     kubernetes_container_image: str = ""
     kubernetes_node_name: str = ""
+
+
+class UnknownEvent(Event):
+    """An event this program does not know, or knows otherwise: kept as it came."""
+
+    type: str = ""  # type: ignore[misc]  # it is a constant for all others
+    code: str = ""  # type: ignore[misc]
+    raw: dict[str, object] = {}
+
+
+def variant(base: type[E], name: str, event: str, code: str) -> type[E]:
+    """An event that differs from its base only in what it is called."""
+    constants = {"type": event, "code": code}
+    made = msgspec.defstruct(name, [], bases=(base,), namespace=constants, module=base.__module__, kw_only=True)
+    return cast("type[E]", made)
+
+
+def to_plain(event: Event) -> dict[str, object]:
+    """The flat JSON object, the envelope first; times to the millisecond."""
+    if isinstance(event, UnknownEvent):
+        known = {"uid": event.uid, "cluster_name": event.cluster_name}
+        return event.raw | {key: value for key, value in known.items() if value}
+    found: dict[str, object] = msgspec.to_builtins(event)
+    plain: dict[str, object] = {"event": event.type, "code": event.code, "uid": event.uid, "ei": event.ei}
+    plain["time"] = milliseconds(event.time) if event.time else ""
+    return plain | {key: value for key, value in found.items() if key not in plain}
+
+
+def milliseconds(moment: datetime) -> str:
+    """RFC 3339 in UTC with three decimals."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
