@@ -1,0 +1,1 @@
+"""Commands: parse, call, print. One command a file; only the chosen one is imported."""

@@ -1,0 +1,49 @@
+"""`tctl create`"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from teleport.api.sync_client import SyncClient
+from teleport.cli.arguments import Arguments
+from teleport.cli.tctl import documents
+from teleport.cli.tctl.connection import connect
+from teleport.foundation.errors import AlreadyExists, NotFound
+from teleport.model.kinds import kind_named
+from teleport.model.resource import Resource
+
+
+def arguments(parser: Arguments) -> None:
+    parser.add_argument("file", nargs="?", default="", metavar="FILE", help="YAML or JSON; - or nothing: the input")
+    parser.switch("-f", "--force", help="replace what exists")
+    parser.switch("--confirm", help="kept for scripts")
+    parser.examples("tctl create role.yaml", "tctl create -f < roles.yaml")
+
+
+def run(options: Namespace) -> int:
+    resources = documents.read(options.file)
+    for resource in resources:
+        documents.refuse_unwritable(kind_named(resource.kind))
+    with connect(options) as client:
+        for resource in resources:
+            singleton = kind_named(resource.kind).singleton
+            if not options.force and not singleton:
+                try:
+                    documents.create(client, resource)
+                except AlreadyExists as problem:
+                    message = f"{problem.message}; use -f to replace it"
+                    raise AlreadyExists(message, event_id=problem.event_id) from problem
+                print(documents.said(resource, "created"))
+                continue
+            print(documents.said(resource, _replace(client, resource)))
+    return 0
+
+
+def _replace(client: SyncClient, resource: Resource) -> str:
+    """Tells `updated` from `created`."""
+    try:
+        documents.put(client, resource, must_exist=True)
+    except NotFound:
+        documents.put(client, resource)
+        return "created"
+    return "updated"

@@ -1,0 +1,97 @@
+"""Resources between files, the terminal and the API, for every kind alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from teleport.api.routes import resources as routes
+from teleport.api.sync_client import SyncClient
+from teleport.cli import output
+from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.model import codec
+from teleport.model.kinds import Kind, ResourceRef
+from teleport.model.resource import Resource
+
+_PAGE = 1000
+
+
+def read(path: str) -> list[Resource]:
+    """All documents of a file, `-` or nothing for the input; YAML or JSON. Raises BadParameter."""
+    if path in ("", "-"):
+        text = sys.stdin.read()
+    else:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    return parse(text, path or "input")
+
+
+def parse(text: str, name: str) -> list[Resource]:
+    try:
+        found = codec.from_json(text) if text.lstrip()[:1] in ("{", "[") else codec.from_yaml(text)
+    except BadParameter as problem:
+        raise BadParameter(f"{name}: {problem.message}") from problem
+    if not found:
+        raise BadParameter(f"{name}: no resource in it")
+    return found
+
+
+def fetch(client: SyncClient, ref: ResourceRef, *, with_secrets: bool = False) -> list[Resource]:
+    """What a reference names: one resource, or all of a kind. Raises NotFound for a name that is none."""
+    kind = ref.kind.type
+    name = ref.key or ref.kind.singleton
+    if name and not (with_secrets and kind.NAME_IS_SECRET):
+        answer = client.call(routes.GET, routes.ResourceName(ref.kind.name, name))
+        return [codec.decode_json(answer.resource, kind)]
+    found = list(_pages(client, ref.kind, with_secrets=with_secrets))
+    return [resource for resource in found if not name or name in (resource.key, resource.name)]
+
+
+def _pages(client: SyncClient, kind: Kind, *, with_secrets: bool) -> Iterator[Resource]:
+    start = ""
+    while True:
+        request = routes.ListResources(kind=kind.name, limit=_PAGE, start=start, with_secrets=with_secrets)
+        page = client.call(routes.LIST, request)
+        yield from (codec.decode_json(item, kind.type) for item in page.items)
+        start = page.next_start
+        if not start:
+            return
+
+
+def create(client: SyncClient, resource: Resource) -> None:
+    body = msgspec.Raw(codec.encode_json(resource))
+    client.call(routes.CREATE, routes.CreateResource(resource.kind, body))
+
+
+def put(client: SyncClient, resource: Resource, *, must_exist: bool = False) -> None:
+    body = msgspec.Raw(codec.encode_json(resource))
+    client.call(routes.PUT, routes.PutResource(resource.kind, resource.key, body, must_exist))
+
+
+def said(resource: Resource, what: str) -> str:
+    """`role "access" has been created`; a name that is a secret is masked."""
+    return f'{resource.kind} "{output.printable(resource.display_name)}" has been {what}'
+
+
+def refuse_unwritable(kind: Kind) -> None:
+    """Raises Unsupported for kinds that the system alone writes."""
+    if not kind.creatable:
+        raise Unsupported(f"{kind.name} is written by the system alone")
+
+
+def show(resources: list[Resource], form: str) -> None:
+    """Print as `yaml`, `json` (always an array) or a `text` table."""
+    if form == "yaml":
+        print(codec.to_yaml(resources).rstrip("\n"))
+    elif form == "json":
+        print(codec.to_json(resources))
+    else:
+        rows = [(each.kind, each.display_name, output.labels(each.metadata.labels), _end(each)) for each in resources]
+        headers = ("Kind", "Name", "Labels", "Expires")
+        print(output.table(headers, rows, columns=output.terminal_columns()))
+
+
+def _end(resource: Resource) -> str:
+    return output.utc_time(resource.expires) if resource.expires else "never"

@@ -1,0 +1,70 @@
+"""The commands of tsh and its global flags."""
+
+from __future__ import annotations
+
+from teleport.cli.arguments import Arguments
+from teleport.cli.program import Entry, Program, common_flags
+
+_AT = "teleport.cli.tsh."
+
+
+def global_flags(parser: Arguments) -> None:
+    parser.add_argument("--proxy", metavar="HOST[:PORT]", help="the proxy to talk to [TELEPORT_PROXY]")
+    parser.add_argument("--user", metavar="NAME", help="your name at the cluster [TELEPORT_USER]")
+    parser.add_argument("-l", "--login", metavar="NAME", help="login on remote hosts [TELEPORT_LOGIN]")
+    parser.add_argument("--auth", metavar="NAME", help="how to log in: local, passwordless [TELEPORT_AUTH]")
+    parser.add_argument("-c", "--cluster", metavar="NAME", help="the cluster to use [TELEPORT_CLUSTER]")
+    parser.add_argument("-i", "--identity", metavar="FILE", help="use an identity file [TELEPORT_IDENTITY_FILE]")
+    parser.add_argument("--ttl", metavar="MINUTES", type=int, help="how long a login shall last")
+    parser.add_argument(
+        "-k", "--add-keys-to-agent", metavar="auto|yes|no|only", help="use the ssh-agent [TELEPORT_ADD_KEYS_TO_AGENT]"
+    )
+    parser.add_argument("--mfa-mode", metavar="MODE", help="auto, otp, cross-platform, platform [TELEPORT_MFA_MODE]")
+    parser.switch("--insecure", help="do not verify the proxy's web certificate")
+    parser.switch("--skip-version-check", help="do not compare versions with the cluster")
+    common_flags(parser)
+
+
+PROGRAM = Program(
+    name="tsh",
+    title="Reach servers through a Teleport cluster.",
+    catalogue=(
+        Entry("login", f"{_AT}login", "log in to a cluster"),
+        Entry("logout", f"{_AT}logout", "forget certificates and keys"),
+        Entry("status", f"{_AT}status", "show who you are logged in as, and until when"),
+        Entry("ls", f"{_AT}ls", "list servers"),
+        Entry("ssh", f"{_AT}ssh", "run a shell or a command on a server"),
+        Entry("scp", f"{_AT}scp", "copy files from and to a server"),
+        Entry("sftp", f"{_AT}sftp", "browse and copy files of a server interactively"),
+        Entry("config", f"{_AT}config", "print the configuration for the OpenSSH client"),
+        Entry("proxy", f"{_AT}proxy", "be the ProxyCommand of another program"),
+        Entry("recordings", f"{_AT}recordings", "list recorded sessions", ("recording",)),
+        Entry("play", f"{_AT}play", "replay a recorded session"),
+        Entry("clusters", f"{_AT}clusters", "list clusters"),
+        Entry("resolve", f"{_AT}resolve", "tell which server a name leads to"),
+        Entry("mfa", f"{_AT}mfa", "your second factors"),
+        Entry("env", f"{_AT}env", "print shell variables of the current login"),
+        Entry("daemon", f"{_AT}daemon", "the resident process that keeps connections warm"),
+        Entry("version", f"{_AT}version", "print versions"),
+        Entry("completion", "", "print a completion script: bash, zsh or fish"),
+        Entry("help", "", "explain a command"),
+    ),
+    global_flags=global_flags,
+    environment={
+        "proxy": ("TELEPORT_PROXY",),
+        "user": ("TELEPORT_USER",),
+        "login": ("TELEPORT_LOGIN",),
+        "auth": ("TELEPORT_AUTH",),
+        "cluster": ("TELEPORT_CLUSTER", "TELEPORT_SITE"),
+        "identity": ("TELEPORT_IDENTITY_FILE",),
+        "add_keys_to_agent": ("TELEPORT_ADD_KEYS_TO_AGENT", "TELEPORT_USE_LOCAL_SSH_AGENT"),
+        "mfa_mode": ("TELEPORT_MFA_MODE",),
+        "debug": ("TELEPORT_DEBUG",),
+    },
+    examples=(
+        "tsh login --proxy=teleport.example.com --user=alice",
+        "tsh ls env=prod",
+        "tsh ssh root@web-1",
+        "tsh scp -r notes root@web-1:/srv/",
+    ),
+)

@@ -1,0 +1,144 @@
+"""`tsh login`"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from datetime import timedelta
+
+from teleport.api.sync_client import SyncClient
+from teleport.cli import output
+from teleport.cli.arguments import Arguments
+from teleport.cli.tsh import status
+from teleport.cli.tsh.who import choice_of
+from teleport.client import account, identity_file, key_agent, login, login_record, prompt, public_api
+from teleport.client.account import Choice
+from teleport.client.profile import ProfileStore, home_directory, join_address, split_proxy
+from teleport.foundation.errors import BadParameter, NotAuthenticated, NotFound, TeleportError, Unsupported
+
+FORMATS = ("file", "openssh", "tls")
+
+
+def arguments(parser: Arguments) -> None:
+    parser.add_argument("to", nargs="?", metavar="CLUSTER", help="select this cluster")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write an identity file instead of a profile")
+    parser.choice("-f", "--format", choices=FORMATS, default="file", help="form of --out")
+    parser.switch("--overwrite", help="replace files that exist")
+    parser.switch("--force", help="log in again even if the present login is valid")
+    parser.examples("tsh login --proxy=teleport.example.com --user=alice", "tsh login --out=identity --ttl=60")
+
+
+def run(options: Namespace) -> int:
+    store = ProfileStore(home_directory())
+    proxy = options.proxy or _stored_address(store, store.current_name())
+    if not proxy:
+        raise BadParameter("which proxy? use --proxy=HOST[:PORT] or TELEPORT_PROXY")
+    if not options.out and not options.force and _is_valid(options, proxy):
+        current = account.find(choice_of(options)._replace(proxy=proxy, cluster=""))
+        if options.to and options.to != current.cluster:
+            raise Unsupported(f"selecting the cluster {options.to!r} is not offered yet: leaf clusters come later")
+        store.select(current.host)
+        status.print_account(current)
+        return 0
+    if options.out:
+        _refuse_to_overwrite(options)
+    _log_in(options, store, proxy)
+    return 0
+
+
+def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
+    host = split_proxy(proxy)[0]
+    stored = _stored_address(store, host)
+    host, port = public_api.find_proxy(proxy if split_proxy(proxy)[1] or not stored else stored)
+    with public_api.connect(host, port, insecure=bool(options.insecure)) as client:
+        settings = public_api.ping(client)
+        _check_version(settings.min_client_version, settings.server_version, skip=bool(options.skip_version_check))
+        if settings.auth.has_motd:
+            _show_motd(client)
+        user = login.default_user(options.user or "", _stored_user(store, host))
+        choice = login.LoginChoice(
+            user=user,
+            connector=options.auth or "",
+            mfa_mode=options.mfa_mode or "auto",
+            ttl=timedelta(minutes=options.ttl or 0),
+            cluster=options.to or "",
+            one_key=bool(options.out),
+        )
+        credentials = login.log_in(client, choice, settings, f"https://{join_address(host, port)}")
+    if options.out:
+        _write_out(options, host, credentials)
+        return
+    profile = login.save(store, host, port, credentials, options.auth or "")
+    key_agent.add_login(store.paths(profile), profile, options.add_keys_to_agent or "auto")
+    status.print_account(account.find(Choice(proxy=host, home=store.home)))
+    print("\nDid you know? `tsh ls` lists your servers, `tsh ssh user@server` opens one.")
+
+
+def _is_valid(options: Namespace, proxy: str) -> bool:
+    try:
+        account.find(Choice(proxy=proxy, user=options.user or ""))
+    except (NotAuthenticated, NotFound, BadParameter):
+        return False
+    return True
+
+
+def _stored_address(store: ProfileStore, name: str) -> str:
+    try:
+        return store.load(name).text("web_proxy_addr") if name else ""
+    except TeleportError:
+        return ""
+
+
+def _stored_user(store: ProfileStore, name: str) -> str:
+    try:
+        return store.load(name).user
+    except TeleportError:
+        return ""
+
+
+def _show_motd(client: SyncClient) -> None:
+    from teleport.api.route import Empty
+    from teleport.api.routes import public
+
+    print(client.call(public.MOTD, Empty()).text, file=sys.stderr)
+    if sys.stdin.isatty():
+        prompt.ask("Press [ENTER] to continue.")
+
+
+def _check_version(minimum: str, server: str, *, skip: bool) -> None:
+    from teleport import __version__
+
+    if skip:
+        return
+    if minimum and _numbers(__version__) < _numbers(minimum):
+        raise Unsupported(f"this tsh is {__version__}, the cluster wants {minimum} or later (--skip-version-check)")
+    if server and _numbers(__version__)[0] > _numbers(server)[0]:
+        print(f"WARNING: this tsh ({__version__}) is newer than the cluster ({server})", file=sys.stderr)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    words = version.removeprefix("v").partition("-")[0].split(".")
+    return tuple(int(word) if word.isdigit() else 0 for word in words) or (0,)
+
+
+def _out_files(options: Namespace) -> list[str]:
+    if options.format == "openssh":
+        return [options.out, f"{options.out}-cert.pub"]
+    if options.format == "tls":
+        return [f"{options.out}.{suffix}" for suffix in ("crt", "key", "cas")]
+    return [options.out]
+
+
+def _refuse_to_overwrite(options: Namespace) -> None:
+    there = [path for path in _out_files(options) if os.path.exists(path)]
+    if there and not options.overwrite and not prompt.confirm(f"{', '.join(there)} exists. Replace it?"):
+        raise BadParameter(f"{there[0]} exists, use --overwrite to replace it")
+
+
+def _write_out(options: Namespace, host: str, credentials: login.Credentials) -> None:
+    identity = login.to_identity_file(host, credentials)
+    identity_file.write_as(identity, options.format, options.out)
+    record = login_record.of_certificate(identity.tls_certificate)
+    print(f"The certificate has been written to {options.out}")
+    print(f"It is valid until {output.local_time(record.valid_until)}.")

@@ -1,0 +1,51 @@
+"""`tsh proxy ssh`: OpenSSH's ProxyCommand. With --fdpass the connection is handed over and nobody stays."""
+
+from __future__ import annotations
+
+import os
+import socket
+from argparse import Namespace
+
+from teleport.cli.arguments import Arguments
+from teleport.cli.tsh import hosts
+from teleport.cli.tsh.who import account_of
+from teleport.client import ssh_proxy
+from teleport.client.dialer import Wanted, dial
+from teleport.client.targets import parse_target
+from teleport.foundation.errors import BadParameter
+
+
+def arguments(parser: Arguments) -> None:
+    ssh = parser.subcommand("ssh", "join standard input and output to a server's SSH port", _ssh)
+    ssh.add_argument("target", metavar="[USER@]HOST[:PORT]", help="the server")
+    ssh.switch("--fdpass", help="hand the connection over the way ProxyUseFdpass expects it")
+    ssh.examples("ssh -o 'ProxyCommand=tsh proxy ssh %h:%p' root@web-1.example.com")
+
+
+def split_port(text: str) -> tuple[str, int]:
+    """Target and port. OpenSSH puts IPv6 addresses without brackets in front of the port."""
+    host, mark, port = text.rpartition(":")
+    if mark and port.isascii() and port.isdigit() and host and not host.endswith(":"):
+        return host, int(port)
+    return text, 0
+
+
+def _ssh(options: Namespace) -> int:
+    if options.fdpass and os.name == "nt":
+        raise BadParameter("--fdpass is not offered on Windows")
+    account = account_of(options)
+    name, port = split_port(options.target.removeprefix("@"))
+    wanted = parse_target(name)._replace(port=port)
+    complete = hosts.complete(wanted, account, options) if wanted.login else _without_login(wanted, account.cluster)
+    with hosts.explained():
+        reached = dial(account, complete)
+    if options.fdpass:
+        ssh_proxy.hand_over(reached.sock, socket.socket(fileno=os.dup(1)))
+        return 0
+    ssh_proxy.relay(reached.sock)
+    return 0
+
+
+def _without_login(wanted: Wanted, cluster: str) -> Wanted:
+    """Which login it will be, ssh alone knows; the agent decides about it."""
+    return wanted._replace(name=wanted.name.removesuffix(f".{cluster}"), cluster=cluster)

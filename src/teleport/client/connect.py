@@ -1,0 +1,61 @@
+"""Blocking TCP to a proxy, straight or through the HTTP proxy that the environment names."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+from teleport.client.profile import join_address, split_proxy
+from teleport.foundation.errors import Unavailable
+
+TIMEOUT = 10.0
+_MAX_HEAD = 16 * 1024
+
+
+def connect(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
+    """A connected socket with that timeout. Raises Unavailable."""
+    through = http_proxy_for(host, os.environ)
+    address = join_address(host, port)
+    try:
+        if through is None:
+            sock = socket.create_connection((host, port), timeout)
+        else:
+            sock = _tunnel(through, address, timeout)
+    except OSError as problem:
+        reason = problem.strerror or str(problem) or "timed out"
+        raise Unavailable(f"cannot connect to {address}: {reason.lower()}") from problem
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def http_proxy_for(host: str, environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """The HTTP proxy that HTTPS_PROXY names, unless NO_PROXY exempts the host or it is this machine."""
+    url = environment.get("HTTPS_PROXY") or environment.get("https_proxy") or ""
+    if not url or host == "localhost" or host.startswith("127.") or host == "::1":
+        return None
+    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    for rule in (word.strip().lstrip(".").lower() for word in exempt.split(",")):
+        if rule == "*" or (rule and (host.lower() == rule or host.lower().endswith(f".{rule}"))):
+            return None
+    name, port = split_proxy(url.partition("://")[2].rpartition("@")[2] if "://" in url else url)
+    return name, port or 3128
+
+
+def _tunnel(proxy: tuple[str, int], address: str, timeout: float) -> socket.socket:
+    sock = socket.create_connection(proxy, timeout)
+    try:
+        sock.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            piece = sock.recv(1)  # not one byte of what follows the head may be taken
+            if not piece or len(head) > _MAX_HEAD:
+                raise OSError(0, "the HTTP proxy closed the connection")
+            head += piece
+        words = head.split(b"\r\n", 1)[0].split(None, 2)
+        if len(words) < 2 or words[1] != b"200":
+            raise OSError(0, f"the HTTP proxy refused: {head.splitlines()[0].decode(errors='replace')}")
+    except BaseException:
+        sock.close()
+        raise
+    return sock

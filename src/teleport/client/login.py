@@ -1,0 +1,196 @@
+"""Logging in: a password and a second factor, or a passkey alone, for certificates that are stored in a profile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from teleport.api.routes import login as routes
+from teleport.api.routes import public
+from teleport.api.sync_client import SyncClient
+from teleport.client import login_record, mfa, prompt
+from teleport.client.files import write_private
+from teleport.client.identity_file import IdentityFile
+from teleport.client.profile import KeyPaths, Profile, ProfileStore, join_address
+from teleport.credentials import ssh_certificates
+from teleport.credentials.keys import PrivateKey
+from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unsupported
+
+_LOCAL = ("", "local", "passwordless")
+
+
+class LoginChoice(NamedTuple):
+    """How to log in. `ttl` zero leaves it to the cluster."""
+
+    user: str
+    connector: str = ""
+    mfa_mode: str = "auto"
+    ttl: timedelta = timedelta()
+    cluster: str = ""
+    one_key: bool = False
+
+
+class Credentials(NamedTuple):
+    """What a login gave: two keys (or one for both) and all that was signed."""
+
+    ssh_key: PrivateKey
+    tls_key: PrivateKey
+    granted: routes.LoginGranted
+
+    @property
+    def tls_certificate(self) -> str:
+        return self.granted.tls_cert.decode()
+
+    @property
+    def ssh_certificate(self) -> str:
+        return self.granted.cert.decode().rstrip("\n") + "\n"
+
+
+def log_in(client: SyncClient, choice: LoginChoice, settings: public.Ping, origin: str) -> Credentials:
+    """Asks on the terminal for what is needed. Raises NotAuthenticated and Unsupported."""
+    if choice.connector not in _LOCAL:
+        raise Unsupported(f"login through the connector {choice.connector!r} is not offered by this tsh yet")
+    tls_key = PrivateKey.generate("ecdsa-p256")
+    ssh_key = tls_key if choice.one_key else PrivateKey.generate("ed25519")
+    finish = routes.FinishLogin(
+        ssh_pub_key=ssh_key.public.ssh().encode(),
+        tls_pub_key=tls_key.public.pem.encode(),
+        ttl=choice.ttl // timedelta(microseconds=1) * 1000,
+        route_to_cluster=choice.cluster,
+    )
+    if choice.connector == "passwordless":
+        if not settings.auth.allow_passwordless:
+            raise Unsupported("this cluster does not allow passwordless login")
+        challenge = client.call(routes.BEGIN, routes.BeginLogin(passwordless=True))
+        answer = mfa.answer_challenge(totp=False, webauthn=_raw(challenge), origin=origin)
+        finish = replace(finish, webauthn_challenge_response=msgspec.Raw(answer.webauthn))
+    else:
+        finish = _with_password(client, choice, origin, finish)
+    granted = client.call(routes.FINISH, finish)
+    if not granted.cert or not granted.tls_cert:
+        raise NotAuthenticated("the cluster answered without certificates")
+    return Credentials(ssh_key, tls_key, granted)
+
+
+def _with_password(
+    client: SyncClient, choice: LoginChoice, origin: str, finish: routes.FinishLogin
+) -> routes.FinishLogin:
+    password = prompt.ask_secret(f"Enter password for Teleport user {choice.user}:")
+    challenge = client.call(routes.BEGIN, routes.BeginLogin(user=choice.user, password=password))
+    answer = mfa.answer_challenge(
+        totp=challenge.totp_challenge, webauthn=_raw(challenge), origin=origin, mode=choice.mfa_mode
+    )
+    response = msgspec.Raw(answer.webauthn) if answer.webauthn else None
+    return replace(
+        finish,
+        user=choice.user,
+        password=password,
+        totp_code=answer.totp_code,
+        webauthn_challenge_response=response,
+    )
+
+
+def _raw(challenge: routes.LoginChallenge) -> bytes | None:
+    return bytes(challenge.webauthn_challenge) if challenge.webauthn_challenge else None
+
+
+def save(store: ProfileStore, host: str, port: int, credentials: Credentials, connector: str = "") -> Profile:
+    """Store profile, keys, certificates and authorities; the profile becomes the active one."""
+    granted = credentials.granted
+    if not granted.host_signers:
+        raise NotAuthenticated("the cluster answered without its host authorities")
+    record = record_of(credentials)
+    profile = Profile.of(
+        web_proxy_addr=join_address(host, port),
+        user=granted.username,
+        cluster=record.cluster,
+        auth_type=connector or "local",
+    )
+    paths = store.paths(profile)
+    write_keys(paths, credentials, record.cluster)
+    for signer in granted.host_signers:
+        write_private(paths.tls_authority(signer.domain_name), b"".join(_lines(signer.tls_certs)))
+    remember_hosts(paths.known_hosts, host, granted.host_signers)
+    login_record.save(paths, record)
+    store.save(profile)
+    return profile
+
+
+def write_keys(paths: KeyPaths, credentials: Credentials, cluster: str) -> None:
+    write_private(paths.ssh_key, credentials.ssh_key.ssh_pem())
+    write_private(paths.ssh_public_key, credentials.ssh_key.public.ssh() + "\n")
+    write_private(paths.tls_key, credentials.tls_key.pem())
+    write_private(paths.tls_certificate, credentials.tls_certificate)
+    write_private(paths.ssh_certificate(cluster), credentials.ssh_certificate)
+
+
+def record_of(credentials: Credentials) -> login_record.LoginRecord:
+    try:
+        extensions = tuple(sorted(ssh_certificates.read_user(credentials.ssh_certificate).extensions))
+    except TeleportError:
+        extensions = ()
+    plain = tuple(name for name in extensions if name.startswith("permit-"))
+    return login_record.of_certificate(credentials.tls_certificate, plain)
+
+
+def remember_hosts(path: str, proxy: str, signers: tuple[routes.HostSigner, ...]) -> None:
+    """Replace what `known_hosts` says of these clusters at this proxy; all other lines stay."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = file.read().splitlines()
+    except FileNotFoundError:
+        kept = []
+    lines = known_hosts_lines(proxy, signers)
+    patterns = {line.split(" ")[1] for line in lines}
+    kept = [line for line in kept if line and line.split(" ")[1:2] != [] and line.split(" ")[1] not in patterns]
+    write_private(path, "".join(f"{line}\n" for line in [*kept, *lines]))
+
+
+def known_hosts_lines(proxy: str, signers: tuple[routes.HostSigner, ...]) -> list[str]:
+    """`@cert-authority <proxy>,<cluster>,*.<cluster> <key> type=host`, one for each key."""
+    return [
+        f"@cert-authority {proxy},{signer.domain_name},*.{signer.domain_name} {key_of(key)} type=host"
+        for signer in signers
+        for key in signer.checking_keys
+    ]
+
+
+def to_identity_file(proxy: str, credentials: Credentials) -> IdentityFile:
+    """For `--out`: the one key of a login with `one_key`."""
+    signers = credentials.granted.host_signers
+    return IdentityFile(
+        credentials.tls_key.pem(),
+        credentials.ssh_key.pem() if credentials.ssh_key is credentials.tls_key else credentials.ssh_key.ssh_pem(),
+        credentials.ssh_certificate,
+        credentials.tls_certificate,
+        tuple(line.decode() for signer in signers for line in _lines(signer.tls_certs)),
+        tuple(line + "\n" for line in known_hosts_lines(proxy, signers)),
+    )
+
+
+def default_user(environment_user: str, stored: str) -> str:
+    """The person's name at the cluster: flag or variable, else the profile's, else that of the OS."""
+    if environment_user or stored:
+        return environment_user or stored
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise BadParameter("who are you? use --user or TELEPORT_USER") from None
+
+
+def _lines(parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(part.rstrip(b"\n") + b"\n" for part in parts)
+
+
+def key_of(line: bytes) -> str:
+    """Type and key of an authorized_keys line, without options and comment."""
+    words = line.decode().split()
+    for index, word in enumerate(words):
+        if word.startswith(("ssh-", "ecdsa-")) and index + 1 < len(words):
+            return f"{word} {words[index + 1]}"
+    raise BadParameter("a host authority's key is not in authorized_keys form")

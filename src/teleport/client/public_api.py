@@ -1,0 +1,47 @@
+"""What a client asks a proxy before it has a certificate: the proxy's public TLS, verified like any web site."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from teleport.api.endpoint import https_proxy_for
+from teleport.api.route import Empty
+from teleport.api.routes import public
+from teleport.api.sync_client import Address, SyncClient
+from teleport.client.profile import DEFAULT_WEB_PORT, split_proxy
+from teleport.credentials import tls_contexts
+from teleport.foundation.errors import Unavailable
+
+_ALPN = ["http/1.1"]
+_PROBED = (DEFAULT_WEB_PORT, 443)
+_PROBE_TIMEOUT = 5.0
+
+
+def find_proxy(address: str) -> tuple[str, int]:
+    """Host and web port; without a port, the first of 3080 and 443 where somebody listens."""
+    host, port = split_proxy(address)
+    if port is not None:
+        return host, port
+    if https_proxy_for(host, os.environ) is not None:
+        return host, _PROBED[0]
+    for candidate in _PROBED:
+        try:
+            socket.create_connection((host, candidate), _PROBE_TIMEOUT).close()
+        except OSError:
+            continue
+        return host, candidate
+    raise Unavailable(f"cannot connect to {host}: neither port {_PROBED[0]} nor {_PROBED[1]} answers")
+
+
+def connect(host: str, port: int, *, insecure: bool = False) -> SyncClient:
+    """The public calls of a proxy; use it as a context manager."""
+    if insecure:
+        context = tls_contexts.unverified_client_context(alpn=_ALPN)
+    else:
+        context = tls_contexts.system_client_context(alpn=_ALPN)
+    return SyncClient(Address(host=host, port=port, through=https_proxy_for(host, os.environ)), context)
+
+
+def ping(client: SyncClient) -> public.Ping:
+    return client.call(public.PING, Empty())
