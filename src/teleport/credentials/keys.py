@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.foundation.errors import BadParameter
 
 KeyKind = Literal["ecdsa-p256", "ed25519", "rsa-2048"]
 NativePublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
@@ -222,13 +222,13 @@ def ssh_fingerprint(line: str) -> str:
 def _known_public(native: object) -> NativePublicKey:
     if isinstance(native, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
         return native
-    raise Unsupported(f"keys of type {type(native).__name__} are not accepted; use ECDSA, Ed25519 or RSA")
+    raise BadParameter(f"keys of type {type(native).__name__} are not accepted; use ECDSA, Ed25519 or RSA")
 
 
 def _known_private(native: object) -> NativePrivateKey:
     if isinstance(native, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
         return native
-    raise Unsupported(f"keys of type {type(native).__name__} are not accepted; use ECDSA, Ed25519 or RSA")
+    raise BadParameter(f"keys of type {type(native).__name__} are not accepted; use ECDSA, Ed25519 or RSA")
 
 
 def _curve_hash(curve: ec.EllipticCurve) -> hashes.HashAlgorithm:

@@ -348,9 +348,7 @@ def _state(challenge: Challenge) -> dict[str, object]:
 
 def _check_challenge(challenge: Challenge, purpose: str, scope: str | None, now: datetime) -> None:
     if challenge.purpose != purpose or scope not in (None, challenge.scope):
-        raise NotAuthenticated(
-            f"passkey refused: the challenge was for {challenge.purpose} {challenge.scope}".rstrip()
-        )
+        raise NotAuthenticated("passkey refused: the challenge was made for something else")
     if now >= challenge.expires:
         raise NotAuthenticated("passkey refused: the challenge has expired, begin again")
 
