@@ -157,9 +157,9 @@ POSTGRES = _series(
 MYSQL = _series(
     "db.session.mysql",
     (
-        "statements.prepare", "statements.execute", "statements.send_long_data", "statements.close", "statements.reset",
-        "statements.fetch", "statements.bulk_execute", "init_db", "create_db", "drop_db", "shut_down", "process_kill",
-        "debug", "refresh",
+        "statements.prepare", "statements.execute", "statements.send_long_data", "statements.close",
+        "statements.reset", "statements.fetch", "statements.bulk_execute", "init_db", "create_db", "drop_db",
+        "shut_down", "process_kill", "debug", "refresh",
     ),
     "TMY%02dI",
     0,

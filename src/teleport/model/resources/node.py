@@ -6,20 +6,12 @@ from typing import ClassVar
 
 import msgspec
 
-from teleport.model.labels import check_labels
 from teleport.model.resource import Model, Resource, require
+from teleport.model.resources.heartbeat import CommandLabel, check_command_labels, merged
 from teleport.model.resources.rotation import Rotation
-from teleport.model.values import Duration, Flag, StringList
+from teleport.model.values import Flag, StringList
 
 OPENSSH_SUB_KINDS = ("openssh", "openssh-ec2-ice")
-
-
-class CommandLabel(Model):
-    """A label whose value a command prints every `period`; `result` is its last output."""
-
-    period: Duration | None = None
-    command: StringList = []
-    result: str = ""
 
 
 class AWSInfo(Model):
@@ -69,14 +61,10 @@ class Node(Resource):
     @property
     def labels(self) -> dict[str, str]:
         """Static and dynamic labels; on the same key the dynamic value wins."""
-        if not self.spec.cmd_labels:
-            return self.metadata.labels
-        return self.metadata.labels | {key: label.result for key, label in self.spec.cmd_labels.items()}
+        return merged(self.metadata.labels, self.spec.cmd_labels)
 
     def check_spec(self) -> None:
-        check_labels(dict.fromkeys(self.spec.cmd_labels, ""), "spec.cmd_labels")
-        for key, label in self.spec.cmd_labels.items():
-            require(label.command, f"spec.cmd_labels.{key}: command is missing")
+        check_command_labels(self.spec.cmd_labels, "spec.cmd_labels")
         if self.spec.rotation is not None:
             self.spec.rotation.check()
         if self.is_openssh:

@@ -53,7 +53,7 @@ def check_conditions(section: conditions.RoleConditions, version: str, *, allow:
     _check_impersonate(section.impersonate, side, allow=allow)
     _check_request(section.request, side, allow=allow)
     if section.review_requests is not None:
-        _check_claims(section.review_requests.claims_to_roles, f"{side}.review_requests")
+        check_claims(section.review_requests.claims_to_roles, f"{side}.review_requests")
         _expression(section.review_requests.where, f"{side}.review_requests.where")
     _check_moderation(section, side, allow=allow)
     for number, rule in enumerate(section.rules):
@@ -130,7 +130,7 @@ def _check_impersonate(found: conditions.ImpersonateConditions | None, side: str
 def _check_request(found: conditions.AccessRequestConditions | None, side: str, *, allow: bool) -> None:
     if found is None:
         return
-    _check_claims(found.claims_to_roles, f"{side}.request")
+    check_claims(found.claims_to_roles, f"{side}.request")
     if not allow:
         for field in ("thresholds", "max_duration", "reason"):
             require(not getattr(found, field), f"spec.deny.request.{field} is not possible")
@@ -146,7 +146,8 @@ def _check_request(found: conditions.AccessRequestConditions | None, side: str, 
         require(kind.kind, f"{side}.request.kubernetes_resources[{number}].kind is missing")
 
 
-def _check_claims(mappings: list[conditions.ClaimMapping], where: str) -> None:
+def check_claims(mappings: list[conditions.ClaimMapping], where: str) -> None:
+    """Raises BadParameter for a mapping that lacks something."""
     for number, mapping in enumerate(mappings):
         is_whole = mapping.claim and mapping.value and mapping.roles
         require(is_whole, f"{where}.claims_to_roles[{number}]: claim, value and roles are needed")
