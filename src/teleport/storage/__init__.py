@@ -1,1 +1,1 @@
-"""Keeping: ordered items in a backend, typed resources over them, copies kept fresh, the audit log and the recordings."""
+"""Keeping: items in a backend, typed resources over them, copies kept fresh, the audit log, the recordings."""
