@@ -45,5 +45,6 @@ def node(name: str = "web1", **labels: str) -> Node:
     return cast("Node", decode_document(document))
 
 
-def role_set(*roles: Role, username: str = "alice", **traits: list[str]) -> RoleSet:
-    return RoleSet.of(roles, traits, username)
+def role_set(*roles: Role, **traits: list[str]) -> RoleSet:
+    """For alice, with these traits."""
+    return RoleSet.of(roles, traits, "alice")
