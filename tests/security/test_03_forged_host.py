@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 
 import pytest
@@ -58,3 +59,10 @@ def test_a_changed_byte_is_noticed() -> None:
     der[position : position + 5] = b"Admin"
     with pytest.raises(NotAuthenticated, match="no trusted"):
         peers.verify_peer(bytes(der), [HOST.trusted], NOW)
+
+
+def test_a_changed_byte_of_an_ssh_certificate_is_noticed() -> None:
+    kind, text = ssh_certificates.issue_host(host(), KEY, HOST.ssh, NOW, ["web-1"]).split()
+    changed = base64.b64decode(text).replace(b"web-1", b"web-2")
+    with pytest.raises(NotAuthenticated, match="signature is wrong"):
+        ssh_certificates.verify_host(f"{kind} {base64.b64encode(changed).decode()}", [HOST.trusted], ["web-2"], NOW)

@@ -20,6 +20,7 @@ KeyKind = Literal["ecdsa-p256", "ed25519", "rsa-2048"]
 NativePublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 NativePrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
+_MALFORMED = (ValueError, TypeError, IndexError, NotImplementedError, UnsupportedAlgorithm)
 _MAX_TEXT = 64 * 1024
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 
@@ -56,7 +57,7 @@ class PublicKey:
         """Reads SubjectPublicKeyInfo in PEM. Raises BadParameter."""
         try:
             return cls(_known_public(serialization.load_pem_public_key(_bounded(text))))
-        except (ValueError, UnsupportedAlgorithm) as problem:
+        except _MALFORMED as problem:
             raise BadParameter("public key: expected PEM of an ECDSA, Ed25519 or RSA key") from problem
 
     @classmethod
@@ -65,7 +66,7 @@ class PublicKey:
         try:
             # load_ssh_public_key would take a certificate's key for the key itself
             return cls(_known_public(serialization.load_ssh_public_identity(_bounded(text).strip())))
-        except (ValueError, UnsupportedAlgorithm) as problem:
+        except _MALFORMED as problem:
             raise BadParameter("public key: expected an OpenSSH line of an ECDSA, Ed25519 or RSA key") from problem
 
     @classmethod
@@ -157,7 +158,7 @@ class PrivateKey:
             if b"OPENSSH PRIVATE KEY" in raw[:64]:
                 return cls(_known_private(serialization.load_ssh_private_key(raw, None)))
             return cls(_known_private(serialization.load_pem_private_key(raw, None)))
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except _MALFORMED:
             # the cause may quote the text, which is a secret
             raise BadParameter("private key: expected unencrypted PEM of an ECDSA, Ed25519 or RSA key") from None
 

@@ -46,6 +46,7 @@ _NEVER = 2**64 - 1
 _SOURCE_ADDRESS = "source-address"
 _MAX_PRINCIPALS = 256
 _MAX_TEXT = 64 * 1024
+_MALFORMED = (ValueError, TypeError, IndexError, NotImplementedError, UnsupportedAlgorithm)
 _NO_EXTENSIONS: Mapping[str, str] = {}
 _DEFAULT_PERMITS = Permits()
 
@@ -270,7 +271,9 @@ def _load(certificate: str, kind: ssh.SSHCertificateType) -> ssh.SSHCertificate:
         raise BadParameter(f"certificate of {len(certificate)} characters is too long")
     try:
         parsed = ssh.load_ssh_public_identity(certificate.strip().encode())
-    except (ValueError, UnsupportedAlgorithm) as problem:
+        if isinstance(parsed, ssh.SSHCertificate):
+            parsed.signature_key()  # read late by the library: fails here or never
+    except _MALFORMED as problem:
         raise BadParameter("expected an SSH certificate signed by a plain key") from problem
     if not isinstance(parsed, ssh.SSHCertificate):
         raise BadParameter("expected an SSH certificate, found a bare key")
@@ -304,7 +307,7 @@ def _verify_signature(
     try:
         assert isinstance(parsed, ssh.SSHCertificate)
         parsed.verify_cert_signature()
-    except (InvalidSignature, ValueError) as problem:
+    except (InvalidSignature, *_MALFORMED) as problem:
         raise BadParameter("its signature is wrong") from problem
 
 
