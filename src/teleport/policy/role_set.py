@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import AccessDenied, BadParameter
 from teleport.model.identity import Identity, ResourceId
-from teleport.model.resources.role import Role
-from teleport.policy.implicit import NAME, implicit_role
+from teleport.model.resources import presets
+from teleport.model.resources.role import IMPLICIT_ROLE, Role
 from teleport.policy.matching import FIELDS, Compiler, FieldIndex, KindIndex, Problem, bits
 from teleport.policy.options import MergedOptions, SessionMFA, merge
 from teleport.policy.templates import Traits
@@ -55,10 +55,10 @@ class RoleSet:
         allowed_resources: Sequence[ResourceId] = (),
         cluster: str = "",
     ) -> None:
-        given = {role.name: role for role in roles if role.name != NAME}
+        given = {role.name: role for role in roles if role.name != IMPLICIT_ROLE}
         # by name, so that no answer depends on the order in which roles were given
         self.given: tuple[Role, ...] = tuple(given[name] for name in sorted(given))
-        self.roles: tuple[Role, ...] = (*self.given, implicit_role())
+        self.roles: tuple[Role, ...] = (*self.given, _implicit())
         self.username = username
         self.traits: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in traits.items()}
         self.allowed_resources = tuple(allowed_resources)
@@ -82,10 +82,13 @@ class RoleSet:
 
     @classmethod
     def for_identity(cls, identity: Identity, roles: Iterable[Role], cluster: str = "") -> RoleSet:
-        """Of the roles given, those that the certificate names, with its traits and its limits."""
-        named = frozenset(identity.roles)
+        """Of the roles given, those that the certificate names, with its traits and its limits.
+
+        Raises AccessDenied when one is not there: it may have denied something, without it nothing can be said.
+        """
+        present = {role.name: role for role in roles}
         return cls(
-            [role for role in roles if role.name in named],
+            _all_of(identity.roles, present),
             identity.traits,
             identity.username,
             allowed_resources=identity.allowed_resources,
@@ -165,6 +168,21 @@ class RoleSet:
         return sum(1 << number for number, role in enumerate(self.roles) if test(role))
 
 
+@lru_cache(maxsize=1)
+def _implicit() -> Role:
+    return presets.implicit()
+
+
+def _all_of(names: Iterable[str], present: Mapping[str, Role]) -> list[Role]:
+    found: list[Role] = []
+    for name in dict.fromkeys(names):
+        role = present.get(name)
+        if role is None:
+            raise AccessDenied(f"role {name!r} of your certificate does not exist any more: log in again")
+        found.append(role)
+    return found
+
+
 class RoleSetMemory:
     """Keeps the role sets last asked for, by what they are made of: roles and revisions, traits, name, limits."""
 
@@ -173,8 +191,8 @@ class RoleSetMemory:
         self._kept: OrderedDict[object, RoleSet] = OrderedDict()
 
     def for_identity(self, identity: Identity, roles: Mapping[str, Role], cluster: str = "") -> RoleSet:
-        """`roles` by name; those that are gone are left out. Roles without a revision are not remembered."""
-        present = [roles[name] for name in dict.fromkeys(identity.roles) if name in roles]
+        """`roles` by name. Raises AccessDenied as RoleSet.for_identity; roles without a revision are not kept."""
+        present = _all_of(identity.roles, roles)
         if not all(role.revision for role in present):
             return RoleSet.for_identity(identity, present, cluster)
         key = (
