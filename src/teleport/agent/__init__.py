@@ -1,0 +1,1 @@
+"""The agent: joins a cluster, serves resources near it, and lets nobody in but through the proxy or its own port."""

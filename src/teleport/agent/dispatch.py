@@ -1,0 +1,44 @@
+"""Gives each incoming connection to the engine that serves it, and ends them all when the agent stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from teleport.engines.catalog import engine_for
+from teleport.engines.engine import Connection, Engine, Post
+from teleport.foundation.errors import TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.foundation.service import TaskOwner
+from teleport.net.handoff import HandedOff
+from teleport.tunnel.messages import IncomingRequest
+
+log = get_logger("agent")
+
+
+class Dispatch:
+    """One per agent. `drain` lets sessions end by themselves for a while."""
+
+    def __init__(self, engines: Sequence[Engine], post: Post) -> None:
+        self._engines = engines
+        self._post = post
+        self._connections = TaskOwner("connection")
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def serve(self, raw: HandedOff, request: IncomingRequest) -> None:
+        """Take over a raw connection. It is closed when nobody serves it."""
+        try:
+            engine = engine_for(self._engines, request.kind, request.protocol)
+        except TeleportError as error:
+            log.warning("a connection is refused", error=error, client=request.client_addr, trace_id=request.trace_id)
+            raw.close()
+            return
+        self._connections.start(
+            engine.serve(Connection(raw, request, self._post)), name=f"{request.protocol} connection"
+        )
+
+    async def drain(self, grace: float) -> None:
+        await self._connections.close(grace)
+        for engine in self._engines:
+            await engine.close()

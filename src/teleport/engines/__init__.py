@@ -1,0 +1,1 @@
+"""Protocol engines: each serves one protocol near its resource, and none knows another."""

@@ -1,0 +1,227 @@
+"""Who may come in, and who may stay: asks policy at the door, and again whenever what it knows has changed.
+
+Decisions are made from the replica, so they do not wait for anybody. A connection that would be refused now is ended
+within two seconds of the change that reaches this host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from teleport.engines.engine import Connection, Post
+from teleport.foundation.errors import NotFound, TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.foundation.service import TaskOwner
+from teleport.model.identity import Identity
+from teleport.model.resource import Resource
+from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
+from teleport.model.resources.lock import Lock
+from teleport.model.resources.role import Role
+from teleport.model.resources.session_recording_config import SessionRecordingConfig
+from teleport.policy.access import AccessState, can_access_node
+from teleport.policy.decision import Decision
+from teleport.policy.options import MergedOptions
+from teleport.policy.role_set import RoleSet
+from teleport.storage.backend import Gap
+from teleport.storage.replica import Replica
+
+log = get_logger("admission")
+
+R = TypeVar("R", bound=Resource)
+WATCHED: Final = (
+    "role",
+    "lock",
+    "user",
+    "cluster_auth_preference",
+    "cluster_networking_config",
+    "session_recording_config",
+    "node",
+)
+KINDS: Final = (*WATCHED, "cert_authority")
+"""The kinds a replica must hold for an engine to decide."""
+_GATHER = 0.05
+_TICK = 1.0
+_RECHECK_TICKS = 30
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reason` is for the person who asked, `detail` for the audit log."""
+
+    allowed: bool
+    reason: str = ""
+    detail: str = ""
+
+
+class Admission:
+    """One person's admission to one node as one login. `decide` may be asked at any time."""
+
+    def __init__(self, connection: Connection, identity: Identity, login: str) -> None:
+        self.identity = identity
+        self.login = login
+        self._connection = connection
+        self._role_set: RoleSet | None = None
+
+    @property
+    def post(self) -> Post:
+        return self._connection.post
+
+    def decide(self) -> Verdict:
+        """As things stand now. Whatever cannot be decided is refused."""
+        identity = self.identity
+        if identity.is_host or identity.cluster != self.post.cluster:
+            return Verdict(False, "the certificate is not that of a person of this cluster")
+        try:
+            missing = [name for name in identity.roles if self.post.replica.find(Role, name) is None]
+            if missing:  # it may have denied something: without it nothing can be said
+                return Verdict(
+                    False, f'role "{missing[0]}" of your certificate does not exist any more: log in again'
+                )
+            decision = self._decide()
+        except TeleportError as error:
+            return Verdict(False, f"access cannot be decided now: {error.message}")
+        if decision.allowed:
+            return Verdict(True)
+        return Verdict(False, decision.message_for_user(), decision.message_for_administrator())
+
+    def _decide(self) -> Decision:
+        replica, identity = self.post.replica, self.identity
+        roles = [replica.get(Role, name) for name in identity.roles]
+        self._role_set = RoleSet.for_identity(identity, roles, self.post.cluster)
+        now = self.post.clock.now()
+        state = AccessState.of(
+            identity,
+            _setting(replica, ClusterAuthPreference),
+            source_ip=self._connection.client_address[0],
+            now=now,
+            locks=replica.list(Lock),
+            locks_age=replica.age(now),
+        )
+        return can_access_node(self._role_set, self.post.node(), self.login, state)
+
+    @property
+    def options(self) -> MergedOptions:
+        assert self._role_set is not None, "not decided yet"
+        return self._role_set.options
+
+    @property
+    def idle_timeout(self) -> timedelta:
+        """Zero for none."""
+        limit = _setting(self.post.replica, ClusterNetworkingConfig).spec.client_idle_timeout
+        return self.options.idle_timeout(limit.delta)
+
+    @property
+    def idle_message(self) -> str:
+        return _setting(self.post.replica, ClusterNetworkingConfig).spec.idle_timeout_message
+
+    @property
+    def is_recorded(self) -> bool:
+        return _setting(self.post.replica, SessionRecordingConfig).spec.is_on
+
+    @property
+    def must_be_recorded(self) -> bool:
+        """A session ends when its recording fails."""
+        spec = _setting(self.post.replica, SessionRecordingConfig).spec
+        return spec.is_on and (spec.is_sync or self.options.record_ssh == "strict")
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the connection ends because the certificate does; None when it may go on."""
+        preference = _setting(self.post.replica, ClusterAuthPreference).spec
+        if not self.options.disconnects_expired(bool(preference.disconnect_expired_cert)):
+            return None
+        return self.identity.previous_expires or self.identity.expires
+
+
+class Admissions:
+    """All that were let in. Shared by the connections of one engine; starts watching with the first of them."""
+
+    def __init__(self) -> None:
+        self._admitted: dict[Admission, Callable[[str], None]] = {}
+        self._tasks = TaskOwner("admission")
+        self._watched: set[Replica] = set()
+        self._changed = asyncio.Event()
+
+    def new(self, connection: Connection, identity: Identity, login: str) -> Admission:
+        return Admission(connection, identity, login)
+
+    def enter(self, admission: Admission, send_away: Callable[[str], None]) -> None:
+        """It came in: `send_away` is called, with the reason, once it may not stay."""
+        self._admitted[admission] = send_away
+        replica = admission.post.replica
+        if not self._watched:
+            self._tasks.start(self._reconsider(), "admissions")
+        if replica not in self._watched:
+            self._watched.add(replica)
+            self._tasks.start(self._watch(replica), "admission changes")
+
+    def exit(self, admission: Admission) -> None:
+        self._admitted.pop(admission, None)
+
+    async def close(self) -> None:
+        await self._tasks.close()
+        self._watched.clear()
+
+    async def _watch(self, replica: Replica) -> None:
+        while True:
+            changes = replica.changes(WATCHED)
+            try:
+                async for change in changes:
+                    self._changed.set()
+                    if isinstance(change, Gap):
+                        break
+            finally:
+                changes.close()
+            self._changed.set()
+            await asyncio.sleep(_GATHER)
+
+    async def _reconsider(self) -> None:
+        ticks = 0
+        while True:
+            try:
+                async with asyncio.timeout(_TICK):
+                    await self._changed.wait()
+            except TimeoutError:
+                ticks += 1
+                self._end_expired()
+                if ticks % _RECHECK_TICKS:
+                    continue
+            else:
+                await asyncio.sleep(_GATHER)
+            self._changed.clear()
+            self._decide_again()
+
+    def _end_expired(self) -> None:
+        for admission, send_away in tuple(self._admitted.items()):
+            deadline = admission.deadline
+            if deadline is not None and deadline <= admission.post.clock.now():
+                send_away("your certificate has expired")
+
+    def _decide_again(self) -> None:
+        for admission, send_away in tuple(self._admitted.items()):
+            verdict = admission.decide()
+            if not verdict.allowed:
+                log.info(
+                    "an open connection is refused", user=admission.identity.username, login=admission.login,
+                    reason=verdict.detail or verdict.reason,
+                )  # fmt: skip
+                send_away(verdict.reason)
+
+
+def keep_alive(replica: Replica) -> tuple[float, int]:
+    """How often idle connections are probed, in seconds, and how many probes may go unanswered."""
+    spec = _setting(replica, ClusterNetworkingConfig).spec
+    return spec.keep_alive_interval.delta.total_seconds(), spec.keep_alive_count_max
+
+
+def _setting(replica: Replica, kind: type[R]) -> R:
+    """The cluster's setting; what it is by default where the cluster has not said."""
+    try:
+        return replica.get_singleton(kind)
+    except NotFound:
+        return kind()

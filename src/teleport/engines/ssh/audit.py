@@ -1,0 +1,222 @@
+"""What an SSH connection tells the audit log: the fields all its events share, and one method for each event.
+
+Telling never waits and never fails an action by itself; whether a session may go on without a log is the emitter's
+failure to announce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from teleport.engines.engine import Connection
+from teleport.engines.ssh.exit_status import exit_error
+from teleport.foundation.errors import TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.model.events.base import SESSION_DATA_INDEX, SessionEvent
+from teleport.model.events.file_transfer import (
+    SCP,
+    FileTransferred,
+    SCPDisallowed,
+    SCPDownloaded,
+    SCPUploaded,
+    SFTPAction,
+    SFTPDisallowed,
+    SFTPSummary,
+    sftp_event,
+)
+from teleport.model.events.session import (
+    ClientDisconnected,
+    Executed,
+    ExecutionFailed,
+    PortForwarded,
+    PortForwardFailed,
+    PortForwardStopped,
+    SessionData,
+    SessionEnded,
+    SessionLeft,
+    SessionRejected,
+    SessionStarted,
+    SubsystemFailed,
+    SubsystemRequested,
+    TerminalResized,
+)
+from teleport.model.events.user import AuthFailed
+from teleport.model.identity import Identity
+from teleport.session.live import LiveSession
+
+log = get_logger("ssh.audit")
+
+E = TypeVar("E", bound=SessionEvent)
+_MAX_ATTEMPTS_TOLD = 5
+
+
+class Audit:
+    """The log's ear at one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._identity: Identity | None = None
+        self._login = ""
+        self._refusals = 0
+        self._indices: dict[str, int] = {}
+        self.received = 0
+        self.sent = 0
+
+    def identify(self, identity: Identity, login: str) -> None:
+        """From here on events name this person."""
+        self._identity, self._login = identity, login
+
+    # -- coming and going
+
+    def refused(self, identity: Identity | None, login: str, reason: str) -> str:
+        """The id of the event; empty when the client tries so often that one event more tells nothing new."""
+        self._refusals += 1
+        if self._refusals > _MAX_ATTEMPTS_TOLD:
+            return ""
+        host, port = self._connection.client_address
+        event = AuthFailed(
+            user=identity.username if identity is not None else self._connection.request.user,
+            login=login or self._connection.request.login_hint,
+            success=False,
+            error=reason,
+            addr_remote=f"{host}:{port}",
+            addr_local=self._connection.post.host_id,
+            proto="ssh",
+        )
+        return self._connection.post.emitter.post(event).uid
+
+    def session_rejected(self, limit: int) -> None:
+        self._tell(self._event(SessionRejected, reason="max_sessions", max=limit))
+
+    def disconnected(self, reason: str) -> None:
+        if self._identity is not None:
+            self._tell(self._event(ClientDisconnected, reason=reason))
+
+    def left(self, sid: str = "") -> None:
+        """The connection is closed: how much it carried."""
+        if self._identity is not None and (self.received or self.sent):
+            self._tell(self._event(SessionData, sid=sid, rx=self.received, tx=self.sent, ei=SESSION_DATA_INDEX))
+
+    # -- terminals
+
+    def session_started(self, live: LiveSession, *, is_recorded: bool) -> None:
+        event = self._in_session(
+            SessionStarted,
+            live,
+            size=str(live.size),
+            initial_command=list(live.command),
+            session_recording="node" if is_recorded else "off",
+        )
+        self._tell(event)
+
+    def resized(self, live: LiveSession) -> SessionEvent | None:
+        return self._tell(self._in_session(TerminalResized, live, size=str(live.size)))
+
+    def session_left(self, live: LiveSession) -> None:
+        self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
+
+    def session_ended(self, live: LiveSession, *, is_recorded: bool) -> SessionEvent | None:
+        event = self._in_session(
+            SessionEnded,
+            live,
+            session_start=live.started,
+            session_stop=self._connection.post.clock.now(),
+            participants=list(live.everyone),
+            interactive=True,
+            session_recording="node" if is_recorded else "off",
+            initial_command=list(live.command),
+        )
+        self._indices.pop(live.id, None)
+        return self._tell(event)
+
+    # -- commands and subsystems
+
+    def executed(self, sid: str, command: str, status: int, problem: str) -> None:
+        kind = ExecutionFailed if status != 0 or problem else Executed
+        error = problem or exit_error(status)
+        self._tell(self._event(kind, sid=sid, command=command, exit_code=str(status), exit_error=error))
+
+    def subsystem_ended(self, sid: str, name: str, status: int, problem: str) -> None:
+        if status != 0 or problem:
+            self.subsystem_failed(name, problem or exit_error(status), sid)
+        else:
+            self._tell(self._event(SubsystemRequested, sid=sid, name=name))
+
+    def subsystem_failed(self, name: str, problem: str, sid: str = "") -> None:
+        self._tell(self._event(SubsystemFailed, sid=sid, name=name, exit_error=problem))
+
+    # -- files
+
+    def sftp(self, sid: str, action: int, path: str, target: str, flags: int, error: str) -> None:
+        kind = sftp_event(SFTPAction(action), succeeded=not error)
+        self._tell(self._event(kind, sid=sid, action=action, path=path, target_path=target, flags=flags, error=error))
+
+    def sftp_summary(self, sid: str, files: Iterable[tuple[str, int, int]]) -> None:
+        stats = [FileTransferred(path=path, bytes_read=read, bytes_written=written) for path, read, written in files]
+        self._tell(self._event(SFTPSummary, sid=sid, file_transfer_stats=stats))
+
+    def scp(self, sid: str, path: str, size: int, *, is_upload: bool) -> None:
+        kind: type[SCP] = SCPUploaded if is_upload else SCPDownloaded
+        self._tell(self._event(kind, sid=sid, path=path, len=size, action="upload" if is_upload else "download"))
+
+    def file_copy_refused(self, command: str) -> str:
+        kind: type[SessionEvent] = SCPDisallowed if command else SFTPDisallowed
+        event = self._tell(self._event(kind, error="file copies are not allowed by the roles"))
+        return event.uid if event is not None else ""
+
+    # -- forwards
+
+    def port_opened(self, where: str) -> None:
+        self._tell(self._event(PortForwarded, addr=where))
+
+    def port_closed(self, where: str) -> None:
+        self._tell(self._event(PortForwardStopped, addr=where))
+
+    def port_failed(self, where: str, reason: str) -> None:
+        self._tell(self._event(PortForwardFailed, addr=where, error=reason))
+
+    # -- what they share
+
+    def _tell(self, event: SessionEvent) -> SessionEvent | None:
+        try:
+            self._connection.post.emitter.post(event)
+        except TeleportError as error:
+            log.error("an audit event is lost", event=event.type, error=error)
+            return None
+        return event
+
+    def _in_session(self, kind: type[E], live: LiveSession, **fields: object) -> E:
+        index = self._indices.get(live.id, 0)
+        self._indices[live.id] = index + 1
+        return self._event(kind, sid=live.id, ei=index, **fields)
+
+    def _event(self, kind: type[E], **fields: object) -> E:
+        connection, post, identity = self._connection, self._connection.post, self._identity
+        assert identity is not None, "not authenticated yet"
+        node = post.node()
+        host, port = connection.client_address
+        common = {
+            "user": identity.username,
+            "login": self._login,
+            "impersonator": identity.impersonator,
+            "access_requests": list(identity.active_requests),
+            "user_kind": 2 if identity.bot_name else 1,
+            "bot_name": identity.bot_name,
+            "bot_instance_id": identity.bot_instance_id,
+            "user_roles": list(identity.roles),
+            "user_cluster_name": identity.cluster,
+            "with_mfa": identity.mfa_verified,
+            "private_key_policy": identity.private_key_policy,
+            "server_id": post.host_id,
+            "server_hostname": post.hostname,
+            "server_labels": dict(node.labels),
+            "server_sub_kind": node.sub_kind or "teleport",
+            "server_version": node.spec.version,
+            "addr_remote": f"{host}:{port}",
+            "proto": "ssh",
+        }
+        event = kind()
+        for name, value in {**common, **fields}.items():
+            setattr(event, name, value)
+        return event

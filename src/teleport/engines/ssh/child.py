@@ -1,0 +1,222 @@
+"""The small program that starts what users run. It is executed apart from the agent and imports nothing of ours.
+
+One runs beside each agent. For every session it forks, becomes the host user, and executes the shell: forking this
+little process takes a millisecond where forking the agent would take many, and nothing of ours stays behind.
+
+It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
+
+    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "terminal"}   + report, stdin, stdout, stderr
+    {"id", "do": "connect" | "listen", "path", "user"?}                      + report, on which a socket comes back
+    {"id", "do": "signal", "signal", "group"}
+
+    {"id", "pid"}        it was started
+    {"id", "status"}     it ended (a wait status)
+
+"user" is [uid, gid, groups]; without it the program runs as we do. "report" is a socket that carries an error's
+text, or the descriptor asked for, and is closed by the exec that succeeds. When the agent is gone, all sessions are
+hung up.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import termios
+from contextlib import suppress
+from typing import Any, NoReturn
+
+Request = dict[str, Any]
+
+MAX_REQUEST = 512 << 10
+MAX_DESCRIPTORS = 4
+BACKLOG = 16
+UMASK = 0o022
+
+
+class Children:
+    """What runs, by process id and by the agent's number for it."""
+
+    def __init__(self, agent: socket.socket) -> None:
+        self.agent = agent
+        self.ids: dict[int, int] = {}
+        self.pids: dict[int, int] = {}
+
+    def serve(self) -> None:
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        poll.register(self.agent, select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if wake_read in ready:
+                os.read(wake_read, 4096)
+                self.reap()
+            if self.agent.fileno() in ready and not self.take():
+                break
+        self.hang_up()
+
+    def take(self) -> bool:
+        """One request. False when the agent is gone."""
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self.agent, MAX_REQUEST, MAX_DESCRIPTORS)
+        except OSError:
+            return False
+        if not message:
+            return False
+        try:
+            for descriptor in descriptors:
+                os.set_inheritable(descriptor, False)
+            request = json.loads(message)
+            if request["do"] == "signal":
+                self.signal(request)
+            else:
+                self.start(request, descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def start(self, request: Request, descriptors: list[int]) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.write(descriptors[0], f"fork: {error.strerror}".encode())
+            self.answer({"id": request["id"], "pid": 0})
+            self.answer({"id": request["id"], "status": 255 << 8})
+            return
+        if pid == 0:
+            become(request, descriptors)
+        self.ids[pid] = request["id"]
+        self.pids[request["id"]] = pid
+        self.answer({"id": request["id"], "pid": pid})
+
+    def signal(self, request: Request) -> None:
+        pid = self.pids.get(request["id"])
+        if pid is None:
+            return
+        with suppress(OSError):  # it has not made its group yet, or is gone
+            if request["group"]:
+                os.killpg(pid, request["signal"])
+            else:
+                os.kill(pid, request["signal"])
+
+    def reap(self) -> None:
+        while self.ids:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            number = self.ids.pop(pid, None)
+            if number is not None:
+                self.pids.pop(number, None)
+                self.answer({"id": number, "status": status})
+
+    def answer(self, message: dict[str, int]) -> None:
+        with suppress(OSError):  # the next read tells that the agent is gone
+            self.agent.send(json.dumps(message).encode())
+
+    def hang_up(self) -> None:
+        for pid in self.ids:
+            for number in (signal.SIGHUP, signal.SIGCONT):
+                with suppress(OSError):
+                    os.killpg(pid, number)
+
+
+def become(request: Request, descriptors: list[int]) -> NoReturn:
+    """In the forked process: turn into what was asked for. Does not return."""
+    report = -1
+    try:
+        report = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 10)
+        reset_signals()
+        os.setsid()
+        if request["do"] == "run":
+            run(request, descriptors[1:])
+        else:
+            hand_back(request, report)
+    except BaseException as error:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        with suppress(OSError):
+            os.write(report, f"{request.get('path', '')}: {text}".encode())
+    os._exit(255)
+
+
+def run(request: Request, descriptors: list[int]) -> NoReturn:
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+    if request["terminal"]:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    change_user(request)
+    enter(request)
+    # the user's own shell, as the user
+    os.execve(request["path"], request["argv"], request["env"])  # noqa: S606
+
+
+def hand_back(request: Request, report: int) -> NoReturn:
+    """Open a Unix socket with the user's rights and give it to the agent."""
+    change_user(request)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
+        if request["do"] == "connect":
+            opened.connect(request["path"])
+        else:
+            os.umask(0o177)
+            opened.bind(request["path"])
+            opened.listen(BACKLOG)
+        with socket.socket(fileno=os.dup(report)) as agent:
+            socket.send_fds(agent, [b"\0"], [opened.fileno()])
+    os._exit(0)
+
+
+def change_user(request: Request) -> None:
+    user = request.get("user")
+    if user is None:
+        return
+    uid, gid, groups = user
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if os.getuid() != uid or os.geteuid() != uid:
+        raise OSError(errno.EPERM, "could not become the host user")
+
+
+def enter(request: Request) -> None:
+    """Go to the home directory; one that cannot be entered is told and does not keep anybody out."""
+    os.umask(UMASK)
+    try:
+        os.chdir(request["cwd"])
+    except OSError as error:
+        os.chdir("/")
+        line_end = "\r\n" if request["terminal"] else "\n"
+        os.write(2, f"Could not chdir to home directory {request['cwd']}: {error.strerror}{line_end}".encode())
+
+
+def reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in range(1, signal.NSIG):
+        with suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def main() -> None:
+    agent = socket.socket(fileno=int(sys.argv[1]))
+    agent.set_inheritable(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    Children(agent).serve()
+
+
+if __name__ == "__main__":
+    main()

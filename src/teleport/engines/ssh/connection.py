@@ -1,0 +1,158 @@
+"""The server's side of an SSH connection: asyncssh with our gate before authentication, our channels behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any, Protocol, cast
+
+import asyncssh
+from asyncssh.packet import SSHPacket, String
+from asyncssh.public_key import SSHOpenSSHCertificate, decode_ssh_certificate
+
+from teleport.engines.ssh.host_users import accepts_variable
+from teleport.engines.ssh.packet import TunedChannel, TunedConnection
+from teleport.foundation.logs import get_logger
+
+log = get_logger("ssh")
+
+MAX_ATTEMPTS = 20
+"""Keys a client may offer or sign with before it is sent away."""
+
+
+class Gate(Protocol):
+    """Decides who comes in. It sees a certificate twice: offered, and signed with."""
+
+    permit_user_environment: bool
+    environment_limit: int
+
+    async def is_known(self, certificate: str) -> bool:
+        """Whether a certificate that was merely offered is worth a signature. Nothing is granted by it."""
+        ...
+
+    async def admit(self, certificate: str, login: str) -> str:
+        """The client has proven to hold the certified key. The reason of a refusal; empty when it may come in."""
+        ...
+
+    def authenticated(self) -> None:
+        """The client is in: from here on it may open channels."""
+        ...
+
+    async def open_agent(self) -> bool:
+        """The client offers its key agent. False when it is not taken."""
+        ...
+
+
+class ServerChannel(TunedChannel, asyncssh.SSHServerChannel[bytes]):
+    """A session's channel; takes only some variables from the client, and not too many."""
+
+    _environment_size = 0
+
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        gate = cast("ServerConnection", self._conn).gate
+        self._environment_size += len(name) + len(value)
+        accepted = (
+            accepts_variable(name.decode("ascii", "replace"), gate.permit_user_environment)
+            and b"\0" not in value
+            and self._environment_size <= gate.environment_limit
+        )
+        if accepted:
+            self._env[name] = value
+        return accepted
+
+
+class TcpChannel(TunedChannel, asyncssh.SSHTCPChannel[bytes]):
+    """A forwarded TCP connection."""
+
+
+class UnixChannel(TunedChannel, asyncssh.SSHUNIXChannel[bytes]):
+    """A forwarded Unix socket."""
+
+
+class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
+    """One client. `gate` decides, asyncssh checks again by its own means, and both must agree."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, gate: Gate
+    ) -> None:
+        super().__init__(loop, options)
+        self.gate = gate
+        self._attempts = 0
+        self.agent_path: str | None = None
+
+    # -- authentication
+
+    @property
+    def is_open_to_truncation(self) -> bool:
+        """True when packets of the key exchange could be removed unseen (Terrapin): no strict order, MAC after."""
+        return not self._strict_kex and type(self._recv_encryption).__name__ != "GCMEncryption"
+
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        self._attempts += 1
+        if self._attempts > MAX_ATTEMPTS:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys were tried")
+        certificate = certificate_line(key_data)
+        if not certificate or self.is_open_to_truncation:
+            return False
+        if not msg:
+            return await self.gate.is_known(certificate)
+        if not self._is_signed(key_data, msg, signature):
+            return False
+        reason = await self.gate.admit(certificate, username)
+        if not reason and not await super().validate_public_key(username, key_data, msg, signature):
+            reason = "the certificate was refused"
+        if reason:
+            self.send_auth_banner(f"{reason}\r\n")
+        return not reason
+
+    def _is_signed(self, key_data: bytes, message: bytes, signature: bytes) -> bool:
+        certificate = decode_ssh_certificate(key_data)
+        if not isinstance(certificate, SSHOpenSSHCertificate):
+            return False
+        certificate.key.set_touch_required(True)
+        return bool(certificate.key.verify(String(self._session_id) + message, signature))
+
+    async def create_agent_listener(self) -> bool:
+        return await self.gate.open_agent()
+
+    def get_agent_path(self) -> str | None:
+        return self.agent_path
+
+    async def attach_x11_listener(self, *_: object) -> None:
+        """X11 is not forwarded."""
+
+    # -- channels
+
+    def create_server_channel(
+        self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
+    ) -> ServerChannel:
+        return ServerChannel(
+            self, self._loop, self._allow_pty, False, False, 0, 0, None, "strict",
+            window or self._window, max_pktsize or self._max_pktsize,
+        )  # fmt: skip
+
+    def create_tcp_channel(self, *_: Any, window: int = 0, max_pktsize: int = 0, **__: Any) -> TcpChannel:
+        return TcpChannel(self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize)
+
+    def create_unix_channel(self, *_: Any, window: int = 0, max_pktsize: int = 0, **__: Any) -> UnixChannel:
+        return UnixChannel(self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize)
+
+    @property
+    def open_channels(self) -> int:
+        return len(self._channels)
+
+    @property
+    def bytes_waiting(self) -> int:
+        """What the peer has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+
+def certificate_line(key_data: bytes) -> str:
+    """The text form of an OpenSSH certificate; empty when it is something else."""
+    size = int.from_bytes(key_data[:4], "big")
+    algorithm = key_data[4 : 4 + size]
+    if not algorithm.endswith(b"-cert-v01@openssh.com") or not algorithm.isascii():
+        return ""
+    return f"{algorithm.decode()} {base64.b64encode(key_data).decode()}"

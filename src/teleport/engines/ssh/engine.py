@@ -1,0 +1,86 @@
+"""The SSH engine: one asyncssh server connection on each socket it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+
+import asyncssh
+
+from teleport.engines.admission import Admissions, keep_alive
+from teleport.engines.engine import Connection, Post, SshHostKey
+from teleport.engines.ssh.algorithms import server_options
+from teleport.engines.ssh.connection import ServerConnection
+from teleport.engines.ssh.spawner import Spawner
+from teleport.engines.ssh.visit import Visit
+from teleport.foundation.logs import get_logger
+
+log = get_logger("ssh")
+
+_PARTING_WORDS = "this node is stopping"
+
+
+class SshEngine:
+    """Serves nodes over SSH. Its connections share the small program that starts sessions, and options."""
+
+    kind = "node"
+    protocol = "ssh"
+
+    def __init__(self) -> None:
+        self._spawner = Spawner()
+        self._admissions = Admissions()
+        self._options: dict[tuple[SshHostKey, float, int], asyncssh.SSHServerConnectionOptions] = {}
+
+    async def serve(self, connection: Connection) -> None:
+        visit: Visit | None = None
+        try:
+            options = await self._options_for(connection.post)
+            visit = Visit(connection, self._admissions, self._spawner)
+            await self._open(connection, options, visit)
+            await visit.ended
+        except asyncio.CancelledError:
+            if visit is not None and not visit.ended.done():
+                await _send_away(visit)
+            raise
+        except OSError as error:
+            log.debug("a connection was lost while it was set up", error=error)
+        finally:
+            if visit is not None:
+                await visit.close()
+            else:
+                connection.raw.close()
+
+    async def _open(self, connection: Connection, options: asyncssh.SSHServerConnectionOptions, visit: Visit) -> None:
+        loop = asyncio.get_running_loop()
+        mine = copy.copy(options)
+        mine.protocol_factory = lambda: visit
+        link = ServerConnection(loop, mine, visit)
+        visit.attach(link)
+        try:
+            await loop.create_connection(lambda: link, sock=connection.raw.sock)
+        except BaseException:
+            connection.raw.close()
+            raise
+        if connection.raw.leftover:
+            link.data_received(connection.raw.leftover)
+
+    async def _options_for(self, post: Post) -> asyncssh.SSHServerConnectionOptions:
+        seconds, count = keep_alive(post.replica)
+        key = (post.host_key(), seconds, count)
+        options = self._options.get(key)
+        if options is None:
+            options = await server_options(key[0], post.limits, seconds, count)
+            self._options = {key: options}
+        return options
+
+    async def close(self) -> None:
+        await self._admissions.close()
+        await self._spawner.close()
+
+
+async def _send_away(visit: Visit) -> None:
+    try:
+        visit.leave(_PARTING_WORDS)
+        await asyncio.wait({visit.ended}, timeout=2.0)
+    except AssertionError:
+        visit.link.abort()  # it never came in

@@ -1,0 +1,185 @@
+"""File copies: the programs that do them with the user's own rights, and the listeners that tell what was done.
+
+Copies run as the host user, in a process of that user; we see them pass.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from teleport.engines.ssh import sftp_protocol as sftp
+from teleport.engines.ssh.audit import Audit
+from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.pipe_run import Tap
+from teleport.foundation.errors import Unsupported
+
+SERVERS = (
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/sftp-server",
+)
+MAX_STATS = 10_000
+
+# SFTP request -> number of the action in the audit event
+ACTIONS = {
+    sftp.OPEN: 1,
+    sftp.SETSTAT: 7,
+    sftp.FSETSTAT: 7,
+    sftp.OPENDIR: 9,
+    sftp.READDIR: 10,
+    sftp.REMOVE: 11,
+    sftp.MKDIR: 12,
+    sftp.RMDIR: 13,
+    sftp.RENAME: 16,
+    sftp.SYMLINK: 18,
+    sftp.EXTENDED: 19,
+}
+
+
+@lru_cache(maxsize=1)
+def _server() -> str:
+    found = next((path for path in SERVERS if Path(path).is_file()), "")
+    if not found:
+        raise Unsupported("this node has no sftp-server: install the package openssh-sftp-server")
+    return found
+
+
+def sftp_program(user: HostUser) -> tuple[str, Sequence[str]]:
+    """What serves SFTP. Raises Unsupported when this host has nothing that does."""
+    return _server(), ["sftp-server"]
+
+
+class FileStats:
+    """What was carried of one file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.bytes_read = 0
+        self.bytes_written = 0
+
+
+class SftpTap:
+    """An audit event for each operation on a file, and one that sums up."""
+
+    def __init__(self, audit: Audit, sid: str) -> None:
+        self._audit = audit
+        self._sid = sid
+        self._listener = sftp.Listener()
+        self._open: dict[bytes, FileStats] = {}
+        self._listed: set[bytes] = set()
+        self._stats: list[FileStats] = []
+
+    def hear_client(self, data: bytes) -> None:
+        self._listener.hear_client(data)
+
+    def hear_server(self, data: bytes) -> None:
+        for answered in self._listener.hear_server(data):
+            self._take(answered)
+
+    def end(self) -> None:
+        if self._stats:
+            self._audit.sftp_summary(
+                self._sid, [(one.path, one.bytes_read, one.bytes_written) for one in self._stats]
+            )
+
+    def _take(self, answered: sftp.Answered) -> None:
+        request = answered.request
+        stats = self._open.get(request.handle)
+        match request.type:
+            case sftp.READ:
+                if stats is not None:
+                    stats.bytes_read += answered.size
+                return
+            case sftp.WRITE:
+                if stats is not None and not answered.error:
+                    stats.bytes_written += request.size
+                return
+            case sftp.CLOSE:
+                self._open.pop(request.handle, None)
+                self._listed.discard(request.handle)
+                return
+            case sftp.READDIR:
+                if request.handle in self._listed:
+                    return
+                self._listed.add(request.handle)
+            case sftp.OPEN | sftp.OPENDIR if not answered.error:
+                opened = FileStats(request.path)
+                self._open[answered.handle] = opened
+                if request.type == sftp.OPEN and len(self._stats) < MAX_STATS:
+                    self._stats.append(opened)
+        path = request.path or (stats.path if stats is not None else "")
+        self._audit.sftp(self._sid, ACTIONS[request.type], path, request.target, request.flags, answered.error)
+
+
+class ScpTap:
+    """The old copy protocol: each file is announced by a line `C<mode> <size> <name>` and followed by its bytes."""
+
+    def __init__(self, audit: Audit, sid: str, path: str, *, is_upload: bool) -> None:
+        self._audit = audit
+        self._sid = sid
+        self._path = path
+        self._is_upload = is_upload
+        self._line = bytearray()
+        self._skip = 0
+        self._folders: list[str] = []
+
+    def hear_client(self, data: bytes) -> None:
+        if self._is_upload:
+            self._hear(data)
+
+    def hear_server(self, data: bytes) -> None:
+        if not self._is_upload:
+            self._hear(data)
+
+    def end(self) -> None:
+        """Nothing to sum up."""
+
+    def _hear(self, data: bytes) -> None:
+        position = 0
+        while position < len(data):
+            if self._skip:
+                passed = min(self._skip, len(data) - position)
+                self._skip -= passed
+                position += passed
+                continue
+            end = data.find(b"\n", position)
+            piece = data[position : end if end >= 0 else len(data)]
+            if not self._line:
+                piece = piece.lstrip(b"\0")
+            self._line += piece[: 8192 - len(self._line)]
+            if end < 0:
+                return
+            position = end + 1
+            self._take(self._line.decode("utf-8", "replace"))
+            self._line.clear()
+
+    def _take(self, line: str) -> None:
+        kind, fields = line[:1], line[1:].split(" ", 2)
+        if kind == "C" and len(fields) == 3 and fields[1].isdecimal():
+            size = int(fields[1][:20])
+            self._skip = size + 1
+            self._audit.scp(
+                self._sid, "/".join([self._path, *self._folders, fields[2]]), size, is_upload=self._is_upload
+            )
+        elif kind == "D" and len(fields) == 3:
+            self._folders.append(fields[2])
+        elif kind == "E" and self._folders:
+            self._folders.pop()
+
+
+def scp_tap(audit: Audit, sid: str, command: str) -> Tap | None:
+    """A listener when the command is the far end of scp; None when it is not."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    if not words or words[0].rsplit("/", 1)[-1] != "scp":
+        return None
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
+    if "t" not in options and "f" not in options:
+        return None
+    return ScpTap(audit, sid, words[-1], is_upload="t" in options)

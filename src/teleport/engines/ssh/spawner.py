@@ -1,0 +1,210 @@
+"""Our side of the small program (`child`) that starts what users run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from teleport.engines.ssh.host_users import HostUser
+from teleport.foundation.errors import AccessDenied, Unavailable
+from teleport.foundation.logs import get_logger
+
+log = get_logger("ssh.spawner")
+
+START_TIMEOUT = 20.0
+OPEN_TIMEOUT = 10.0
+_BUFFER = 1 << 20
+_MAX_ANSWER = 4096
+_PROGRAM = Path(__file__).with_name("child.py")
+
+
+class Process:
+    """A program that runs as a host user."""
+
+    def __init__(self, spawner: Spawner, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._spawner = spawner
+        self._number = number
+        self.pid = 0
+        self.exited: asyncio.Future[int] = loop.create_future()
+        """The exit status, or the negative number of the signal that ended it."""
+
+    def signal(self, number: int, *, group: bool = True) -> None:
+        """Signal it, with its process group unless said otherwise. Nothing happens once it is gone."""
+        if not self.exited.done():
+            self._spawner.ask({"id": self._number, "do": "signal", "signal": number, "group": group})
+
+
+class Spawner:
+    """Starts the small program when first needed, and again if it dies. One per agent process."""
+
+    def __init__(self) -> None:
+        self._program: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._processes: dict[int, Process] = {}
+        self._next = 0
+
+    async def run(
+        self,
+        path: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        user: HostUser,
+        descriptors: tuple[int, int, int],
+        *,
+        is_terminal: bool,
+    ) -> Process:
+        """Execute `path` as `user` in its home directory. Raises Unavailable with the reason.
+
+        The descriptors stay open on our side; with `is_terminal` they are the terminal that will control it.
+        """
+        request = {
+            "do": "run",
+            "path": path,
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": user.home,
+            "terminal": is_terminal,
+        }
+        process, report = self._start(request, user, descriptors)
+        with report:
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    problem = await asyncio.get_running_loop().sock_recv(report, _MAX_ANSWER)
+            except TimeoutError as error:
+                process.signal(9, group=False)
+                raise Unavailable(f"{path} did not start within {START_TIMEOUT:g} seconds") from error
+        if problem:
+            raise Unavailable(problem.decode(errors="replace"))
+        return process
+
+    async def connect(self, path: str, user: HostUser) -> socket.socket:
+        """Connect to a Unix socket with the rights of `user`. Raises AccessDenied with the reason."""
+        return await self._open("connect", path, user)
+
+    async def listen(self, path: str, user: HostUser) -> socket.socket:
+        """Listen on a Unix socket with the rights of `user`; only the user may connect. Raises AccessDenied."""
+        return await self._open("listen", path, user)
+
+    async def _open(self, do: str, path: str, user: HostUser) -> socket.socket:
+        process, report = self._start({"do": do, "path": path}, user, ())
+        loop = asyncio.get_running_loop()
+        readable: asyncio.Future[None] = loop.create_future()
+        with report:
+            loop.add_reader(report, _settle, readable)
+            try:
+                async with asyncio.timeout(OPEN_TIMEOUT):
+                    await readable
+            except TimeoutError as error:
+                process.signal(9, group=False)
+                raise AccessDenied(f"{path}: no answer") from error
+            finally:
+                loop.remove_reader(report)
+            message, found, _, _ = socket.recv_fds(report, _MAX_ANSWER, 1)
+        if not found:
+            raise AccessDenied(message.decode(errors="replace") or f"{path}: cannot be opened")
+        opened = socket.socket(fileno=found[0])
+        opened.setblocking(False)
+        return opened
+
+    def _start(
+        self, request: dict[str, object], user: HostUser, descriptors: tuple[int, ...]
+    ) -> tuple[Process, socket.socket]:
+        self._next += 1
+        process = Process(self, self._next)
+        if os.geteuid() == 0:
+            request["user"] = [user.uid, user.gid, list(user.groups)]
+        report, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        report.setblocking(False)
+        with theirs:
+            self._processes[self._next] = process
+            try:
+                self.ask({**request, "id": self._next}, (theirs.fileno(), *descriptors))
+            except BaseException:
+                report.close()
+                self._processes.pop(self._next, None)
+                raise
+        return process, report
+
+    def ask(self, request: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
+        """Send one request. Raises Unavailable when the program cannot be started or does not keep up."""
+        message = json.dumps(request).encode()
+        link = self._socket or self._launch()
+        try:
+            socket.send_fds(link, [message], list(descriptors))
+        except OSError as error:
+            raise Unavailable(f"no program can be started now: {error}") from error
+
+    def _launch(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for side in (ours, theirs):
+            side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        with theirs:
+            command = [sys.executable, "-I", "-S", "-E", str(_PROGRAM), str(theirs.fileno())]
+            self._program = subprocess.Popen(  # noqa: S603 - our own program, no shell
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                start_new_session=True, cwd="/", env={"PATH": os.defpath},
+            )  # fmt: skip
+        ours.setblocking(False)
+        self._socket = ours
+        asyncio.get_running_loop().add_reader(ours, self._hear)
+        return ours
+
+    def _hear(self) -> None:
+        assert self._socket is not None
+        while True:
+            try:
+                message = self._socket.recv(_MAX_ANSWER)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._lose()
+                return
+            self._take(json.loads(message))
+
+    def _take(self, answer: dict[str, int]) -> None:
+        process = self._processes.get(answer["id"])
+        if process is None:
+            return
+        if "pid" in answer:
+            process.pid = answer["pid"]
+        else:
+            del self._processes[answer["id"]]
+            if not process.exited.done():
+                process.exited.set_result(os.waitstatus_to_exitcode(answer["status"]))
+
+    def _lose(self) -> None:
+        """The program died: sessions go on, but how they end will not be known."""
+        if self._processes:
+            log.error("the program that starts sessions died", running=len(self._processes))
+        self._part()
+        for process in self._processes.values():
+            if not process.exited.done():
+                process.exited.set_result(255)
+        self._processes.clear()
+
+    def _part(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    async def close(self) -> None:
+        """End the small program; what it started is hung up."""
+        self._part()
+        program, self._program = self._program, None
+        if program is not None:
+            await asyncio.to_thread(program.wait)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,38 @@
+"""The variables a session finds around itself."""
+
+from __future__ import annotations
+
+from teleport.engines.ssh import host_users
+from teleport.engines.ssh.channel import SessionChannel
+
+
+def session_environment(channel: SessionChannel, sid: str, terminal_name: str = "") -> dict[str, str]:
+    """Clean, with who and where of this session, and what the client was allowed to set."""
+    visit = channel.visit
+    post = visit.post
+    client_host, client_port = visit.connection.client_address
+    local_host, local_port = _local_address(visit.link)
+    ours = {
+        "SSH_TELEPORT_USER": visit.identity.username,
+        "SSH_TELEPORT_HOST_UUID": post.host_id,
+        "SSH_TELEPORT_CLUSTER_NAME": post.cluster,
+        "SSH_SESSION_ID": sid,
+        "SSH_CLIENT": f"{client_host} {client_port} {local_port}",
+        "SSH_CONNECTION": f"{client_host} {client_port} {local_host} {local_port}",
+    }
+    if post.proxy_address:
+        ours["SSH_SESSION_WEBPROXY_ADDR"] = post.proxy_address
+    if channel.terminal is not None:
+        ours["TERM"] = channel.terminal.kind or "dumb"
+    if terminal_name:
+        ours["SSH_TTY"] = terminal_name
+    if visit.link.agent_path:
+        ours["SSH_AUTH_SOCK"] = visit.link.agent_path
+    theirs = {str(name): str(value) for name, value in channel.channel.get_environment().items()}
+    return host_users.environment(visit.user, {**theirs, **ours})
+
+
+def _local_address(link: object) -> tuple[str, int]:
+    get = getattr(link, "get_extra_info", None)
+    name = get("sockname") if get is not None else None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) and len(name) >= 2 else ("", 0)

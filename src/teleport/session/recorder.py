@@ -1,0 +1,166 @@
+"""Records a session while it runs: frames gather in memory for half a second, then go to disk as one part.
+
+Nothing here blocks the loop: parts are packed and written by a few threads. A recorder that falls behind says so
+(`is_behind`), and whoever feeds it waits. When the disk takes nothing more, the recorder fails once and for all, and
+its `on_failure` is called: a session that must be recorded ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from teleport.foundation.clock import Clock
+from teleport.foundation.errors import Unavailable
+from teleport.foundation.logs import get_logger
+from teleport.session.recording_spool import OpenRecording, RecordingSpool
+from teleport.wire.recording import (
+    Ended,
+    Frame,
+    Noted,
+    Printed,
+    RecordingEnd,
+    RecordingInfo,
+    Resized,
+    encode_part,
+)
+from teleport.wire.terminal import TerminalSize
+
+log = get_logger("recorder")
+
+INTERVAL = 0.5
+FULL_BATCH = 1 << 20
+BEHIND = 8 << 20
+CAUGHT_UP = 2 << 20
+
+
+class RecorderFactory:
+    """Opens recorders that share one spool and a few threads. `close` after the last recorder has finished."""
+
+    def __init__(self, spool: RecordingSpool, clock: Clock, threads: int = 4) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="recorder")
+
+    async def open(self, info: RecordingInfo) -> Recorder:
+        """A recorder whose first frame is on disk. Raises Unavailable when the disk does not take it."""
+        loop = asyncio.get_running_loop()
+        try:
+            file = await loop.run_in_executor(self._threads, self._spool.create, info)
+        except OSError as error:
+            raise Unavailable(f"the session cannot be recorded: {error}") from error
+        return Recorder(file, self._clock, self._threads)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
+class Recorder:
+    """Takes what a session shows. Frames of one recorder reach the disk in order; at most one batch is on its way."""
+
+    def __init__(self, file: OpenRecording, clock: Clock, threads: ThreadPoolExecutor) -> None:
+        self._file = file
+        self._clock = clock
+        self._threads = threads
+        self._loop = asyncio.get_running_loop()
+        self._started = clock.monotonic()
+        self._frames: list[Frame] = []
+        self._gathered = 0
+        self._writing = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._job: asyncio.Future[None] | None = None
+        self._parts = 1
+        self.failure: Unavailable | None = None
+        self.on_failure: Callable[[Unavailable], None] = lambda _: None
+        self.on_caught_up: Callable[[], None] = lambda: None
+        self._was_behind = False
+
+    @property
+    def is_behind(self) -> bool:
+        """True while too much waits to be written; `on_caught_up` is called when that is over."""
+        if self._gathered + self._writing > BEHIND:
+            self._was_behind = True
+        return self._was_behind
+
+    def print(self, output: bytes) -> None:
+        self._add(Printed(self._offset(), output), len(output))
+
+    def resize(self, size: TerminalSize) -> None:
+        self._add(Resized(self._offset(), size.columns, size.rows))
+
+    def note(self, event: bytes) -> None:
+        """An audit event (JSON) to be seen in the replay."""
+        self._add(Noted(self._offset(), event), len(event))
+
+    async def finish(self, end: RecordingEnd) -> None:
+        """Write the last frames and mark the recording complete. Raises Unavailable when it failed."""
+        self._add(Ended(self._offset(), end))
+        while self.failure is None and (self._frames or self._job is not None):
+            if self._job is None:
+                self._hand_over()
+            if self._job is not None:
+                await asyncio.wait({self._job})
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._loop.run_in_executor(self._threads, self._file.complete, self.failure is None)
+        except OSError as error:
+            self._fail(error)
+        if self.failure is not None:
+            raise self.failure
+
+    def _offset(self) -> int:
+        return int((self._clock.monotonic() - self._started) * 1000)
+
+    def _add(self, frame: Frame, size: int = 0) -> None:
+        if self.failure is not None:
+            return
+        self._frames.append(frame)
+        self._gathered += size + 64
+        if self._job is not None:
+            return
+        if self._gathered >= FULL_BATCH:
+            self._hand_over()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(INTERVAL, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Give what was gathered to a thread; called again by its end when more has come."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._job is not None or not self._frames:
+            return
+        frames, self._frames = self._frames, []
+        self._writing, self._gathered = self._gathered, 0
+        self._parts += 1
+        self._job = self._loop.run_in_executor(self._threads, _write_part, self._file, self._parts, frames)
+        self._job.add_done_callback(self._written)
+
+    def _written(self, job: asyncio.Future[None]) -> None:
+        self._job = None
+        self._writing = 0
+        error = None if job.cancelled() else job.exception()
+        if error is not None:
+            self._fail(error)
+            return
+        if self._gathered >= FULL_BATCH:
+            self._hand_over()
+        elif self._frames and self._timer is None:
+            self._timer = self._loop.call_later(INTERVAL, self._hand_over)
+        if self._was_behind and self._gathered + self._writing <= CAUGHT_UP:
+            self._was_behind = False
+            self.on_caught_up()
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = Unavailable(f"the session can no longer be recorded: {error}")
+            self._frames.clear()
+            self._gathered = 0
+            log.error("a recording failed", session=self._file.sid, error=error)
+            self.on_failure(self.failure)
+
+
+def _write_part(file: OpenRecording, number: int, frames: list[Frame]) -> None:
+    file.append(encode_part(number, frames))

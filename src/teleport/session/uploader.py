@@ -1,0 +1,88 @@
+"""Uploads complete recordings in numbered parts, again and again until the cluster has them.
+
+An upload that was broken off starts over: a part sent twice replaces itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from teleport.foundation.errors import TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.foundation.retry import Backoff
+from teleport.session.recording_spool import CompleteRecording, RecordingSpool
+from teleport.wire.recording import RecordingInfo
+
+log = get_logger("uploader")
+
+PART_SIZE = 4 << 20
+SCAN_INTERVAL = 5.0
+
+
+class RecordingSink(Protocol):
+    """Where recordings go. Both are safe to repeat, and raise TeleportError."""
+
+    async def upload(self, sid: str, part_number: int, content: bytes) -> None: ...
+
+    async def complete(self, sid: str, parts: int, info: RecordingInfo) -> None: ...
+
+
+class Uploader:
+    """A Service: looks every five seconds, and at once when `nudge` is called."""
+
+    name = "uploader"
+
+    def __init__(self, spool: RecordingSpool, sink: RecordingSink, interval: float = SCAN_INTERVAL) -> None:
+        self._spool = spool
+        self._sink = sink
+        self._interval = interval
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """A recording has just been completed."""
+        self._nudged.set()
+
+    async def run(self, started: Callable[[], None]) -> None:
+        started()
+        backoff = Backoff()
+        while True:
+            wait = self._interval
+            if await self.upload_all():
+                backoff.reset()
+            else:
+                wait = max(wait, backoff.next_delay())
+            try:
+                async with asyncio.timeout(wait):
+                    await self._nudged.wait()
+            except TimeoutError:
+                pass
+            self._nudged.clear()
+
+    async def upload_all(self) -> bool:
+        """Try every complete recording once. False when some could not be uploaded."""
+        success = True
+        for recording in await asyncio.to_thread(self._spool.complete):
+            try:
+                await self._upload(recording)
+            except (TeleportError, OSError, TimeoutError) as error:
+                log.warning("a recording could not be uploaded yet", session=recording.sid, error=error)
+                success = False
+        return success
+
+    async def _upload(self, recording: CompleteRecording) -> None:
+        number, offset = 0, 0
+        while offset < recording.size or number == 0:
+            content = await asyncio.to_thread(_read, recording, offset)
+            number, offset = number + 1, offset + PART_SIZE
+            await self._sink.upload(recording.sid, number, content)
+        await self._sink.complete(recording.sid, number, recording.info)
+        await asyncio.to_thread(self._spool.remove, recording.sid)
+        log.info("recording uploaded", session=recording.sid, bytes=recording.size)
+
+
+def _read(recording: CompleteRecording, offset: int) -> bytes:
+    with recording.path.open("rb") as file:
+        file.seek(offset)
+        return file.read(PART_SIZE)
