@@ -20,8 +20,8 @@ log = get_logger("changes")
 def remote_source(client: Client, kinds: Iterable[str]) -> Callable[[], AsyncIterator[Message]]:
     """What a Replica of another process feeds on.
 
-    Each call begins with a Snapshot. A stream that breaks after it had begun is resumed once where it stopped, so that
-    a restarted proxy does not make every agent list again; what cannot be resumed is told as a Gap, the end.
+    Each call begins with a Snapshot. A stream that breaks after it had begun is resumed where it stopped, so that a
+    restarted proxy does not make every agent list again; what cannot be resumed is told as a Gap, the end.
     """
     wanted = tuple(kinds)
 

@@ -1,5 +1,6 @@
-"""Calls any Route, typed by it: `Client` for daemons over an asynchronous transport, `SyncClient` (in sync_client) for
-short-lived commands. Both offer the same calls.
+"""Calls any Route, typed by it: `Client` for daemons, over an asynchronous transport.
+
+`sync_client.SyncClient` offers the same calls to short-lived commands.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from teleport.api.json_value import read_json
 from teleport.api.messages import decode_answer, encode_call, failure
 from teleport.api.route import Request, Response, Route
 from teleport.api.routes import resources as routes
@@ -141,6 +143,6 @@ def decode_line(route: Route[Request, Response], line: bytes) -> Response:
     if line.startswith(b'{"error":'):
         raise failure(0, line)
     try:
-        return msgspec.json.decode(line, type=route.response)
+        return msgspec.json.decode(line, type=route.response, dec_hook=read_json)
     except msgspec.DecodeError as error:
         raise Unavailable(f"{route.path}: a line is not what was expected: {error}") from error

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
+from teleport.api.json_value import read_json
 from teleport.api.route import Failure, Request, Response, Route, Shape
 from teleport.foundation.errors import BadParameter, TeleportError, Unavailable, from_code
-
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 MAX_QUERY_FIELDS = 200
 JSON_TYPE = "application/json"
@@ -97,25 +96,26 @@ def _query_pairs(field: _Field, value: Any) -> Iterable[tuple[str, str]]:
 
 def decode_call(route: Route[Request, Response], path_values: Mapping[str, str], query: str, body: bytes) -> Request:
     """The request of an HTTP call. Raises BadParameter and names the field; unknown fields are refused."""
-    if route.has_json_body and not route.path_fields and not query:
-        return _decoded_json(body, route.request)
     values: dict[str, object] = dict(_decoded_query(route, query))
     if route.has_json_body:
-        values.update(_body_fields(body, set(route.path_fields)))
-    elif route.shape is Shape.BODY:
+        if route.path_fields:
+            # one JSON object again, so that the body's values are read by the rules of JSON
+            body = msgspec.json.encode({**_body_fields(body, set(route.path_fields)), **path_values})
+        return _decoded_json(route, body)
+    if route.shape is Shape.BODY:
         values["content"] = body
     values.update(path_values)
     try:
-        return msgspec.convert(values, route.request, strict=False)
+        return msgspec.convert(values, route.request, strict=False, dec_hook=read_json)
     except msgspec.ValidationError as error:
         raise BadParameter(f"{route.summary or route.path}: {error}") from error
 
 
-def _decoded_json(body: bytes, kind: type[_Struct]) -> _Struct:
+def _decoded_json(route: Route[Request, Response], body: bytes) -> Request:
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
+        return msgspec.json.decode(body or b"{}", type=route.request, dec_hook=read_json)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadParameter(f"request body: {error}") from error
+        raise BadParameter(f"{route.summary or route.path}: {error}") from error
 
 
 def _body_fields(body: bytes, in_path: set[str]) -> dict[str, object]:
@@ -164,7 +164,7 @@ def decode_answer(route: Route[Request, Response], status: int, body: bytes) -> 
     try:
         if route.shape is Shape.TEXT:
             return msgspec.convert({"text": body.decode()}, route.response)
-        return msgspec.json.decode(body or b"{}", type=route.response)
+        return msgspec.json.decode(body or b"{}", type=route.response, dec_hook=read_json)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unavailable(f"{route.path}: the answer is not what was expected: {error}") from error
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from teleport.api.json_value import describe_json
 from teleport.api.messages import BYTES_TYPE, JSON_TYPE
 from teleport.api.route import Audience, Failure, Route, Shape
 
@@ -18,7 +19,7 @@ def document(routes: Iterable[Route[Any, Any]], version: str) -> dict[str, Any]:
     routes = tuple(routes)
     types = {kind for route in routes for kind in (route.request, route.response)} | {Failure}
     ordered = sorted(types, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}")
-    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE, schema_hook=describe_json)
     by_type = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:

@@ -129,7 +129,7 @@ def failure_response(error: TeleportError) -> HttpResponse:
 
 
 async def json_lines(answers: AsyncIterator[msgspec.Struct], interval: float = KEEP_ALIVE) -> AsyncIterator[bytes]:
-    """Each answer as a line; an empty line whenever nothing came for `interval` seconds; a failure as the last line."""
+    """Each answer as a line; an empty line for every `interval` seconds of silence; a failure as the last line."""
     try:
         async for answer in _with_pauses(answers, interval):
             yield msgspec.json.encode(answer) + b"\n" if answer is not None else b"\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from teleport.api.json_value import Json
 from teleport.api.route import Route, Shape
 
 
@@ -20,14 +21,14 @@ class ChangeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line.
 
     `item`: part of the snapshot. `ready`: the snapshot is complete; `position` is where changes go on.
-    `put`, `delete`: a change. `current`: nothing happened up to `position`. `gap`: list again. Empty lines say nothing.
+    `put`, `delete`: a change. `current`: nothing more up to `position`. `gap`: list again. Empty lines say nothing.
     """
 
     type: str
     kind: str = ""
     name: str = ""
     position: int = 0
-    resource: msgspec.Raw | None = None
+    resource: Json | None = None
 
 
 WATCH = Route("GET", "/v1/changes", Watch, ChangeLine, shape=Shape.LINES, summary="Follow changes of resources")

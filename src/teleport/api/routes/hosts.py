@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from teleport.api.json_value import Json
 from teleport.api.route import Audience, Route
 
 
@@ -24,7 +25,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     additional_principals: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
     method: str = "token"
-    proof: msgspec.Raw | None = None
+    proof: Json | None = None
     """What delegated join methods ask for."""
 
 

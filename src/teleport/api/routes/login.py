@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from teleport.api.json_value import Json
 from teleport.api.route import Audience, Route
 
 
@@ -24,7 +25,7 @@ class BeginLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class LoginChallenge(msgspec.Struct, frozen=True, kw_only=True):
     """What the second factor may be. Neither: the cluster asks for none."""
 
-    webauthn_challenge: msgspec.Raw | None = None
+    webauthn_challenge: Json | None = None
     totp_challenge: bool = False
 
 
@@ -37,11 +38,11 @@ class FinishLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     user: str = ""
     password: str = ""
     totp_code: str = ""
-    webauthn_challenge_response: msgspec.Raw | None = None
+    webauthn_challenge_response: Json | None = None
     pub_key: bytes = b""
     ssh_pub_key: bytes = b""
     tls_pub_key: bytes = b""
-    attestation_statement: msgspec.Raw | None = None
+    attestation_statement: Json | None = None
     ttl: int = 0
     compatibility: str = ""
     route_to_cluster: str = msgspec.field(name="RouteToCluster", default="")
@@ -72,7 +73,7 @@ class FinishSessionLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     user: str = ""
     password: str = msgspec.field(name="pass", default="")
     second_factor_token: str = ""
-    webauthn_assertion_response: msgspec.Raw | None = msgspec.field(name="webauthnAssertionResponse", default=None)
+    webauthn_assertion_response: Json | None = msgspec.field(name="webauthnAssertionResponse", default=None)
 
 
 class WebSessionGrant(msgspec.Struct, frozen=True, kw_only=True):

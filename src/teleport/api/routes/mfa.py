@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from teleport.api.json_value import Json
 from teleport.api.route import Empty, Route
 from teleport.api.routes.users import RegisterChallenge
 
@@ -33,7 +34,7 @@ class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class MfaChallenge(msgspec.Struct, frozen=True, kw_only=True):
-    webauthn_challenge: msgspec.Raw | None = None
+    webauthn_challenge: Json | None = None
     totp_challenge: bool = False
 
 
@@ -41,7 +42,7 @@ class MfaResponse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The answer to a challenge: one of the two."""
 
     totp_code: str = ""
-    webauthn_response: msgspec.Raw | None = None
+    webauthn_response: Json | None = None
 
 
 class BeginDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +56,7 @@ class BeginDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class AddDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     totp_code: str = ""
-    webauthn_response: msgspec.Raw | None = None
+    webauthn_response: Json | None = None
 
 
 class RemoveDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

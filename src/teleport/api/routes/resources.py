@@ -41,8 +41,11 @@ class ResourcePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResourceName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`with_secrets` shows what is kept secret inside (a connector's client secret), to whoever may read it."""
+
     kind: str
     name: str
+    with_secrets: bool = False
 
 
 class CreateResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,13 +58,14 @@ class CreateResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PutResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Create or replace. A `metadata.revision` in the resource must be the present one, else RevisionConflict.
 
-    `must_exist` refuses to create.
+    `must_exist` refuses to create. `confirm` writes over a singleton that the configuration file sets.
     """
 
     kind: str
     name: str
     resource: msgspec.Raw
     must_exist: bool = False
+    confirm: bool = False
 
 
 class ResourceAnswer(msgspec.Struct, frozen=True):

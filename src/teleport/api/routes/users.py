@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from teleport.api.json_value import Json
 from teleport.api.route import Audience, Empty, Route
 from teleport.api.routes.login import WebSessionGrant
 
@@ -72,7 +73,7 @@ class RegisterChallenge(msgspec.Struct, frozen=True, kw_only=True):
     """Exactly one of the two is set."""
 
     totp: TotpRegistration | None = None
-    webauthn: msgspec.Raw | None = None
+    webauthn: Json | None = None
 
 
 class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +82,7 @@ class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token: str
     password: str = ""
     second_factor_token: str = ""
-    webauthn_creation_response: msgspec.Raw | None = msgspec.field(name="webauthnCreationResponse", default=None)
+    webauthn_creation_response: Json | None = msgspec.field(name="webauthnCreationResponse", default=None)
     device_name: str = msgspec.field(name="deviceName", default="")
 
 
@@ -95,7 +96,7 @@ class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     old_password: bytes
     new_password: bytes
     second_factor_token: str = ""
-    webauthn_assertion_response: msgspec.Raw | None = msgspec.field(name="webauthnAssertionResponse", default=None)
+    webauthn_assertion_response: Json | None = msgspec.field(name="webauthnAssertionResponse", default=None)
 
 
 INVITE = Route("POST", "/v1/users", InviteUser, UserTokenGranted, summary="Invite a user")

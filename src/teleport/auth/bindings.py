@@ -1,0 +1,136 @@
+"""Every Route and the coroutine that answers it, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from teleport.api.route import Route
+from teleport.api.routes import (
+    audit,
+    certificates,
+    changes,
+    cluster,
+    hosts,
+    login,
+    mfa,
+    public,
+    recordings,
+    resources,
+    sessions,
+    tokens,
+    users,
+)
+from teleport.api.server import Binding
+from teleport.auth.audit import Audit
+from teleport.auth.caller import Caller
+from teleport.auth.export import Export
+from teleport.auth.hosts import Hosts
+from teleport.auth.issuing import Issuing
+from teleport.auth.listing import Listing
+from teleport.auth.login import Logins
+from teleport.auth.mfa import MultiFactor
+from teleport.auth.public import Public
+from teleport.auth.recordings import Recordings
+from teleport.auth.resources import Resources
+from teleport.auth.tokens import JoinTokens
+from teleport.auth.trackers import Trackers
+from teleport.auth.user_tokens import UserTokens
+from teleport.auth.users import Users
+from teleport.auth.watch import Watching
+from teleport.auth.web_sessions import WebSessions
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+Answered = TypeVar("Answered", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What answers the API."""
+
+    public: Public
+    logins: Logins
+    users: Users
+    user_tokens: UserTokens
+    multi_factor: MultiFactor
+    hosts: Hosts
+    issuing: Issuing
+    export: Export
+    tokens: JoinTokens
+    resources: Resources
+    listing: Listing
+    trackers: Trackers
+    web_sessions: WebSessions
+    audit: Audit
+    recordings: Recordings
+    watching: Watching
+
+
+def bindings(parts: Parts) -> list[Binding[Caller]]:
+    """All of them."""
+    return [
+        _bind(public.PING, parts.public.ping),
+        _bind(public.PING_CONNECTOR, parts.public.ping_connector),
+        _bind(public.FIND, parts.public.find),
+        _bind(public.MOTD, parts.public.motd),
+        _bind(public.EXPORT_AUTHORITIES, parts.export.text),
+        _bind(login.BEGIN, parts.logins.begin),
+        _bind(login.FINISH, parts.logins.finish),
+        _bind(login.FINISH_SESSION, parts.logins.finish_session),
+        _bind(login.CREATE_SESSION, parts.logins.finish_session),
+        _bind(users.INVITE, parts.users.invite),
+        _bind(users.RESET, parts.users.reset),
+        _bind(users.CHANGE_PASSWORD, parts.users.change_password),
+        _bind(users.SHOW_TOKEN, parts.user_tokens.show),
+        _bind(users.REGISTER_CHALLENGE, parts.user_tokens.register_challenge),
+        _bind(users.SET_PASSWORD, parts.user_tokens.set_password),
+        _bind(users.SIGN_UP_SESSION, parts.user_tokens.sign_up_session),
+        _bind(mfa.CHALLENGE, parts.multi_factor.challenge),
+        _bind(mfa.DEVICES, parts.multi_factor.devices),
+        _bind(mfa.BEGIN_DEVICE, parts.multi_factor.begin_device),
+        _bind(mfa.ADD_DEVICE, parts.multi_factor.add_device),
+        _bind(mfa.REMOVE_DEVICE, parts.multi_factor.remove_device),
+        _bind(hosts.JOIN, parts.hosts.join),
+        _bind(hosts.RENEW, parts.hosts.renew),
+        _bind(certificates.ISSUE, parts.issuing.issue),
+        _bind(certificates.ISSUE_HOST, parts.issuing.issue_host),
+        _bind(certificates.ISSUE_DATABASE, parts.issuing.issue_database),
+        _bind(certificates.AUTHORITIES, parts.export.all),
+        _bind(certificates.EXPORT, parts.export.text),
+        _bind(tokens.CREATE, parts.tokens.create),
+        _bind(tokens.LIST, parts.tokens.list),
+        _bind(tokens.DELETE, parts.tokens.delete),
+        _bind(resources.LIST, parts.listing.page),
+        _bind(resources.GET, parts.resources.get),
+        _bind(resources.CREATE, parts.resources.create),
+        _bind(resources.PUT, parts.resources.put),
+        _bind(resources.DELETE, parts.resources.delete),
+        _bind(sessions.LIST, parts.trackers.list),
+        _bind(sessions.GET, parts.trackers.get),
+        _bind(sessions.PUT, parts.trackers.put),
+        _bind(sessions.DELETE, parts.trackers.delete),
+        _bind(sessions.GET_WEB, parts.web_sessions.get),
+        _bind(sessions.RENEW_WEB, parts.web_sessions.renew),
+        _bind(sessions.DELETE_WEB, parts.web_sessions.delete),
+        _bind(audit.EMIT, parts.audit.emit),
+        _bind(audit.SEARCH, parts.audit.search),
+        _bind_stream(audit.FOLLOW, parts.audit.follow),
+        _bind(recordings.UPLOAD_PART, parts.recordings.upload_part),
+        _bind(recordings.COMPLETE, parts.recordings.complete),
+        _bind(recordings.LIST, parts.recordings.list),
+        _bind_stream(recordings.READ, parts.recordings.read),
+        _bind_stream(changes.WATCH, parts.watching.watch),
+        _bind(cluster.STATUS, parts.public.status),
+        _bind(cluster.WHO_AM_I, parts.public.who_am_i),
+    ]
+
+
+def _bind(route: Route[Asked, Answered], answer: Callable[[Caller, Asked], Awaitable[Answered]]) -> Binding[Caller]:
+    return Binding(route, answer)
+
+
+def _bind_stream(route: Route[Asked, Answered], answer: Callable[[Caller, Asked], Awaitable[Any]]) -> Binding[Caller]:
+    return Binding(route, answer)

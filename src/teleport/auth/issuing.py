@@ -1,0 +1,141 @@
+"""Certificates for whoever shows one already, and for servers that are not ours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from teleport.api.routes.certificates import (
+    CertificatesIssued,
+    IssueCertificates,
+    IssueDatabaseCertificate,
+    IssueHostCertificate,
+)
+from teleport.auth.authorities import pem_octets
+from teleport.auth.caller import Caller
+from teleport.auth.certificates import Certificates, Draft, Keys, certificate_format
+from teleport.auth.cluster import Cluster
+from teleport.auth.guard import Guard
+from teleport.auth.mfa import MultiFactor
+from teleport.credentials import ssh_certificates
+from teleport.credentials.keys import PublicKey
+from teleport.credentials.ssh_certificates import FOREVER
+from teleport.credentials.tokens import new_uuid
+from teleport.foundation.errors import BadParameter, NotFound, Unsupported
+from teleport.model.identity import Identity
+from teleport.model.resources.user import User
+
+SINGLE_USE_TTL = timedelta(minutes=1)
+MAX_PRINCIPALS = 64
+
+
+class Issuing:
+    """Reissue for oneself; issue for others where that is one's duty."""
+
+    def __init__(self, cluster: Cluster, guard: Guard, certificates: Certificates, factors: MultiFactor) -> None:
+        self._cluster = cluster
+        self._guard = guard
+        self._certificates = certificates
+        self._factors = factors
+
+    async def issue(self, caller: Caller, request: IssueCertificates) -> CertificatesIssued:
+        """For the caller, or for `username` when the caller is the auth host's administrator."""
+        keys = Keys.read(request.ssh_public_key, request.tls_public_key)
+        if request.access_requests:
+            raise Unsupported("certificates with access requests are not offered here yet")
+        if caller.is_admin:
+            return await self._for_other(caller, request, keys)
+        identity = caller.person()
+        if request.username not in ("", identity.username):
+            await self._guard.refuse(caller, f"you may not have certificates of user {request.username!r}")
+        return await self._for_self(caller, identity, request, keys)
+
+    async def _for_self(
+        self, caller: Caller, shown: Identity, request: IssueCertificates, keys: Keys
+    ) -> CertificatesIssued:
+        device, ttl = "", request.ttl
+        if request.mfa_response is not None:
+            proved = await self._factors.check(caller, request.mfa_response, "session")
+            device, ttl = proved.device.id, min(request.ttl or SINGLE_USE_TTL, SINGLE_USE_TTL)
+        identity = msgspec.structs.replace(
+            shown,
+            mfa_verified=device,
+            previous_expires=shown.expires if device else shown.previous_expires,
+            usage=tuple(request.usage) or shown.usage,
+            route_to_cluster=request.route_to_cluster or shown.route_to_cluster,
+            kubernetes_cluster=request.kubernetes_cluster,
+            database_service=request.database_service,
+            database_protocol=request.database_protocol,
+            database_user=request.database_user,
+            database_name=request.database_name,
+            application_name=request.application_name,
+        )
+        assert caller.role_set is not None
+        draft = Draft(
+            identity=identity,
+            role_set=caller.role_set,
+            keys=keys,
+            now=self._cluster.clock.now(),
+            address=caller.address,
+            wanted_ttl=ttl if ttl is not None else shown.expires - self._cluster.clock.now(),
+            ceiling=shown.expires,
+            shown=shown,
+            format=certificate_format(request.format),
+        )
+        return await self._certificates.issue(caller, draft)
+
+    async def _for_other(self, caller: Caller, request: IssueCertificates, keys: Keys) -> CertificatesIssued:
+        if not request.username:
+            raise BadParameter("name the user whose certificates are wanted")
+        user = await self._cluster.store.find(User, request.username)
+        if user is None:
+            raise NotFound(f"user {request.username!r} is not found")
+        return await self._certificates.for_login(
+            caller,
+            user,
+            keys,
+            ttl=request.ttl,
+            compatibility=request.format,
+            route_to_cluster=request.route_to_cluster,
+            kubernetes_cluster=request.kubernetes_cluster,
+        )
+
+    async def issue_host(self, caller: Caller, request: IssueHostCertificate) -> CertificatesIssued:
+        """An SSH host certificate for a stock sshd. It is no identity: it opens nothing here."""
+        if request.tls_public_key:
+            raise Unsupported("only SSH certificates are made for hosts that are not ours")
+        if not request.ssh_public_key or not request.principals:
+            raise BadParameter("an SSH public key and at least one principal are needed")
+        if len(request.principals) > MAX_PRINCIPALS:
+            raise BadParameter(f"at most {MAX_PRINCIPALS} principals are allowed")
+        await self._guard.require(
+            caller, "create", "host_cert", fields={"principals": list(request.principals), "role": "Node"}
+        )
+        now, name = self._cluster.clock.now(), self._cluster.name
+        host_id = new_uuid()
+        identity = Identity(
+            username=f"{host_id}.{name}",
+            cluster=name,
+            expires=(now + request.ttl).replace(microsecond=0) if request.ttl else FOREVER,
+            system_role="Node",
+            host_id=host_id,
+        )
+        line = ssh_certificates.issue_host(
+            identity,
+            PublicKey.from_text(request.ssh_public_key),
+            await self._cluster.authorities.ssh("host"),
+            now,
+            request.principals,
+        )
+        (users,) = await self._cluster.authorities.trusted("user")
+        return CertificatesIssued(
+            username=identity.username,
+            ssh_certificate=line.encode(),
+            host_signers=await self._cluster.authorities.host_signers(),
+            tls_authorities=pem_octets(users.tls_certificates),
+            expires=identity.expires if request.ttl else None,
+        )
+
+    async def issue_database(self, caller: Caller, request: IssueDatabaseCertificate) -> CertificatesIssued:
+        raise Unsupported("certificates for database servers are not offered here yet")

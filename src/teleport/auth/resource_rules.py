@@ -1,0 +1,152 @@
+"""What single kinds ask beyond the generic rules. A kind that is not on this page has none.
+
+`before_write` and `before_delete` refuse; `after_delete` takes away what belonged to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+
+from teleport.auth.caller import Caller
+from teleport.auth.cluster import Cluster
+from teleport.auth.guard import Guard
+from teleport.auth.user_rules import check_user
+from teleport.auth.users import Users
+from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.model.resource import Resource
+from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.lock import Lock
+from teleport.model.resources.node import Node
+from teleport.model.resources.role import Role
+from teleport.model.resources.user import User
+from teleport.policy import expressions, templates
+from teleport.policy.languages import WHERE
+from teleport.policy.matching import FIELDS
+from teleport.policy.role_set import SELECTORS, RoleSet
+
+MAX_RESOURCE = 256 * 1024
+
+Write: TypeAlias = Callable[["Ground", Caller, Resource, Resource | None], Awaitable[None]]
+Removal: TypeAlias = Callable[["Ground", Caller, Resource], Awaitable[None]]
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What the rules work with."""
+
+    cluster: Cluster
+    guard: Guard
+    users: Users
+
+
+class KindRules(msgspec.Struct, frozen=True, kw_only=True):
+    before_write: Write | None = None
+    before_delete: Removal | None = None
+    after_delete: Removal | None = None
+
+
+# Presets that hold the cluster together: without them the first administrator could not repair anything.
+_KEPT_ROLES = frozenset({"editor", "access", "auditor"})
+_SYSTEM_ROLES = frozenset(
+    word.lower()
+    for word in (
+        "Admin", "Auth", "Proxy", "Node", "App", "Db", "Kube", "WindowsDesktop", "Discovery", "Bot", "Instance",
+        "Trusted_cluster", "Okta", "MDM", "Signup", "Nop", "Remote_proxy",
+    )
+)  # fmt: skip
+
+
+async def _write_user(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, User)
+    previous = old if isinstance(old, User) else None
+    await check_user(ground.cluster, ground.guard, caller, new, previous)
+    if previous is not None and previous.spec.created_by is not None:
+        new.spec.created_by = previous.spec.created_by  # who made a user is not for editing
+
+
+async def _delete_user(ground: Ground, caller: Caller, old: Resource) -> None:
+    if caller.is_person and old.name == caller.name:
+        raise BadParameter("you cannot delete yourself")
+
+
+async def _forget_user(ground: Ground, caller: Caller, old: Resource) -> None:
+    await ground.users.forget(old.name)
+
+
+async def _write_role(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, Role)
+    check_role(new)
+
+
+async def _delete_role(ground: Ground, caller: Caller, old: Resource) -> None:
+    if old.name in _KEPT_ROLES:
+        raise BadParameter(f"role {old.name!r} is a preset that the cluster needs; it can be changed, not deleted")
+    async for user in ground.cluster.store.iterate(User):
+        if old.name in user.spec.roles:
+            raise BadParameter(f"role {old.name!r} is in use by user {user.name!r}; take it from them first")
+
+
+async def _write_lock(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, Lock)
+    new.spec.created_at = new.spec.created_at or ground.cluster.clock.now()
+    new.spec.created_by = caller.name
+
+
+async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, Node)
+    if not caller.host_id and not new.is_openssh:
+        raise BadParameter("only nodes of the sub_kind openssh are created by hand; agents announce themselves")
+
+
+async def _write_preference(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, ClusterAuthPreference)
+    if not new.spec.second_factor_is_mandatory and not ground.cluster.settings.allow_no_second_factor:
+        raise BadParameter(
+            f"spec.second_factor {new.spec.second_factor!r}: local users must have a second factor; "
+            "use on, otp or webauthn"
+        )
+    if new.spec.type != "local":
+        raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local")
+    old_party = old.spec.webauthn.rp_id if isinstance(old, ClusterAuthPreference) and old.spec.webauthn else ""
+    if old_party and (new.spec.webauthn is None or new.spec.webauthn.rp_id != old_party):
+        raise BadParameter("spec.webauthn.rp_id never changes: every registered device would stop working")
+
+
+RULES: dict[str, KindRules] = {
+    User.KIND: KindRules(before_write=_write_user, before_delete=_delete_user, after_delete=_forget_user),
+    Role.KIND: KindRules(before_write=_write_role, before_delete=_delete_role),
+    Lock.KIND: KindRules(before_write=_write_lock),
+    Node.KIND: KindRules(before_write=_write_node),
+    ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),
+}
+NO_RULES = KindRules()
+
+
+def check_role(role: Role) -> None:
+    """Everything in a role that is an expression, a template or a pattern must be readable. Raises BadParameter."""
+    if role.name.lower() in _SYSTEM_ROLES:
+        raise BadParameter(f"role name {role.name!r} is reserved for the system")
+    role_set = RoleSet.of([role], {}, "nobody")
+    for kind in SELECTORS:
+        role_set.kind(kind)
+    for name in FIELDS:
+        role_set.field(name)
+    for problem in role_set.problems():
+        if problem.role == role.name:
+            side = "deny" if problem.is_deny else "allow"
+            raise BadParameter(f"role {role.name!r}: spec.{side}.{problem.field}: {problem.message}")
+    for side, rules in (("allow", role.spec.allow.rules), ("deny", role.spec.deny.rules)):
+        for number, rule in enumerate(rules):
+            if rule.where.strip():
+                _check_where(role, f"spec.{side}.rules[{number}].where", rule.where)
+    for extension in role.spec.options.cert_extensions:
+        templates.check(extension.value)
+
+
+def _check_where(role: Role, field: str, text: str) -> None:
+    try:
+        expressions.check(text, WHERE)
+    except BadParameter as problem:
+        raise BadParameter(f"role {role.name!r}: {field}: {problem.message}") from problem

@@ -1,0 +1,169 @@
+"""The auth service: assembled from what it is given, served as an ASGI application, with background work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from starlette.types import ASGIApp
+
+from teleport.api.server import application
+from teleport.auth.audit import Audit
+from teleport.auth.authorities import Authorities
+from teleport.auth.bindings import Parts, bindings
+from teleport.auth.bootstrap import Bootstrap, FirstInvitation, LocalIdentity, SaveIdentity
+from teleport.auth.caller import Callers
+from teleport.auth.certificates import Certificates
+from teleport.auth.cluster import Cluster
+from teleport.auth.export import Export
+from teleport.auth.guard import Guard
+from teleport.auth.hosts import Hosts
+from teleport.auth.issuing import Issuing
+from teleport.auth.journal import Journal
+from teleport.auth.listing import Listing
+from teleport.auth.lockout import Lockout
+from teleport.auth.login import Logins
+from teleport.auth.mfa import MultiFactor
+from teleport.auth.public import Public
+from teleport.auth.recordings import Recordings
+from teleport.auth.resource_rules import Ground
+from teleport.auth.resources import Resources
+from teleport.auth.second_factor import SecondFactors
+from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, Settings
+from teleport.auth.tokens import JoinTokens
+from teleport.auth.trackers import Trackers
+from teleport.auth.user_tokens import UserTokens
+from teleport.auth.users import Users
+from teleport.auth.watch import Watching
+from teleport.auth.web_sessions import WebSessions
+from teleport.credentials.keystore.keystore import Keystore
+from teleport.foundation.clock import Clock
+from teleport.foundation.logs import get_logger
+from teleport.model.identity import SystemRole
+from teleport.model.resources.node import Node
+from teleport.storage.audit_log import AuditLog
+from teleport.storage.feed import Feed, local_source
+from teleport.storage.recordings import RecordingStore
+from teleport.storage.replica import Replica
+from teleport.storage.store import Store
+
+log = get_logger("auth")
+
+
+class AuthService:
+    """Serves the API of one cluster.
+
+    Call `prepare` before the first request: it makes what the first start makes. `app` is the ASGI application, to be
+    served by net.http_server with a context that asks for certificates of the user and host authorities. `run` works
+    in the background; the backend, the audit log and the recordings are opened and closed by whoever made them.
+    """
+
+    name = "auth"
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        audit_log: AuditLog,
+        recordings: RecordingStore,
+        keystore: Keystore,
+        clock: Clock,
+        save_admin: SaveIdentity | None = None,
+    ) -> None:
+        authorities = Authorities(store, keystore, clock, settings.cluster_name)
+        self.cluster = Cluster(
+            settings=settings,
+            store=store,
+            feed=Feed(store.backend),
+            audit_log=audit_log,
+            recordings=recordings,
+            clock=clock,
+            authorities=authorities,
+            journal=Journal(audit_log, clock, settings.cluster_name),
+        )
+        self._save_admin = save_admin
+        feed = self.cluster.feed
+        self._nodes = Replica((Node.KIND,), lambda: local_source(store, feed, (Node.KIND,)), clock)
+        self._parts, self._bootstrap = _assemble(self.cluster, self._nodes)
+        self._is_prepared = False
+        self.app: ASGIApp = application(bindings(self._parts), Callers(self.cluster).admit)
+
+    async def prepare(self) -> None:
+        """Authorities, singletons, presets and the local administrator are there when it returns."""
+        if not self._is_prepared:
+            await self._bootstrap.run()
+            await self._renew_admin()
+            self._is_prepared = True
+
+    async def invite_first_user(self) -> FirstInvitation | None:
+        """A fresh one-time link while nobody has signed up."""
+        return await self._bootstrap.invite_first()
+
+    async def local_identity(
+        self, role: SystemRole, ttl: timedelta, dns_names: tuple[str, ...] = ()
+    ) -> LocalIdentity:
+        """Fresh keys and certificates for this auth server (role Auth) or a service in its own process."""
+        return await self._bootstrap.local_identity(role, ttl, dns_names)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Feed, node list, expiry of uploads, renewal of the local administrator; until cancelled."""
+        await self.prepare()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cluster.feed.run(lambda: None), name="auth feed")
+            group.create_task(self._nodes.run(lambda: None), name="auth nodes")
+            group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
+            group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
+            await self.cluster.feed.ready.wait()
+            await self._nodes.ready.wait()
+            started()
+
+    async def _complete_uploads(self) -> None:
+        done = await self._parts.recordings.complete_abandoned()
+        if done:
+            log.info("abandoned recordings completed", count=done)
+
+    async def _renew_admin(self) -> None:
+        if self._save_admin is not None:
+            self._save_admin(await self._bootstrap.local_identity("Admin"))
+
+
+async def _every(interval: timedelta, work: Callable[[], Awaitable[None]]) -> None:
+    """A failure is logged and does not end it."""
+    while True:
+        await asyncio.sleep(interval.total_seconds())
+        try:
+            await work()
+        except Exception as error:
+            log.error("background work failed", error=error)
+
+
+def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
+    guard = Guard(cluster)
+    factors, lockout = SecondFactors(cluster), Lockout(cluster)
+    certificates = Certificates(cluster)
+    web_sessions = WebSessions(cluster, certificates)
+    logins = Logins(cluster, factors, lockout, certificates, web_sessions)
+    user_tokens = UserTokens(cluster, factors, lockout, web_sessions)
+    users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions)
+    multi_factor = MultiFactor(cluster, factors, lockout)
+    hosts, audit = Hosts(cluster), Audit(cluster, guard)
+    parts = Parts(
+        public=Public(cluster, guard, factors),
+        logins=logins,
+        users=users,
+        user_tokens=user_tokens,
+        multi_factor=multi_factor,
+        hosts=hosts,
+        issuing=Issuing(cluster, guard, certificates, multi_factor),
+        export=Export(cluster),
+        tokens=JoinTokens(cluster, guard),
+        resources=Resources(cluster, guard, Ground(cluster, guard, users)),
+        listing=Listing(cluster, guard, nodes),
+        trackers=Trackers(cluster, guard),
+        web_sessions=web_sessions,
+        audit=audit,
+        recordings=Recordings(cluster, guard, audit),
+        watching=Watching(cluster, guard),
+    )
+    return parts, Bootstrap(cluster, hosts, user_tokens)
