@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from roles import node, role_set, unchecked
 
 from teleport.foundation.errors import BadParameter
 from teleport.model.resources.role_conditions import Rule
-from teleport.policy import expressions, patterns, templates
+from teleport.policy import expressions, functions, patterns, templates
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.actions import may
 from teleport.policy.filters import ResourceFilter
@@ -72,6 +73,21 @@ def test_growth_by_nesting_is_bounded() -> None:
     for _ in range(30):
         template = f'regexp.replace({template}, "^(.*)$", "$1$1$1$1$1$1$1$1")'
     assert templates.expand([f"{{{{{template}}}}}"], {"a": ["aaaa"]}) == []
+
+
+def test_one_replacement_does_not_fill_the_memory() -> None:
+    tracemalloc.start()
+    try:
+        for call in (
+            lambda: patterns.replace(patterns.regex("^(.*)$"), "a" * 60_000, "$1" * 2000),
+            lambda: patterns.replace(patterns.regex("a"), "a" * 60_000, "x" * 4000),
+            lambda: functions.replace_all(("a" * 60_000,), "a", "x" * 4000),
+        ):
+            with pytest.raises(BadParameter, match="larger"):
+                call()
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_search_of_endless_words_is_refused() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from teleport.foundation.errors import BadParameter
-from teleport.policy.patterns import Regex, replace
+from teleport.policy.patterns import MAX_RESULT, Regex, replace
 
 Texts: TypeAlias = tuple[str, ...]
 
 MAX_TEXTS = 4096
-MAX_CHARACTERS = 64 * 1024
+MAX_CHARACTERS = MAX_RESULT
 _ADDRESS = re.compile(r"(?:[^<>]*<([^<>\s]+@[^<>\s@]+)>|([^<>\s]+@[^<>\s@]+))\s*\Z")
 
 

@@ -16,6 +16,7 @@ import re2
 from teleport.foundation.errors import BadParameter
 
 MAX_PATTERN = 4096
+MAX_RESULT = 64 * 1024
 _MAX_MEMORY = 4 << 20
 WILDCARD = "*"
 
@@ -136,31 +137,46 @@ class PatternSet:
         return any(test(text) for test in self._tests)
 
 
-_REPLACEMENT = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
+_REPLACEMENT = re.compile(r"\$(?:(\$)|\{(\w{1,64})\}|(\w{1,64}))", re.ASCII)
 
 
 def replace(expression: Regex, text: str, replacement: str) -> str | None:
-    """Every match replaced; `$1`, `${1}` and `${name}` are captures, `$$` a dollar. None when nothing matches."""
+    """Every match replaced; `$1`, `${1}` and `${name}` are captures, `$$` a dollar. None when nothing matches.
+
+    Raises BadParameter for a result of more than MAX_RESULT characters.
+    """
     found = expression.find_all(text)
     if not found:
         return None
+    pieces = _pieces(replacement)
     out: list[str] = []
-    position = 0
+    position = size = 0
     for match in found:
-        out += [text[position : match.start()], _expanded(replacement, match)]
+        for part in (text[position : match.start()], *(_piece(piece, match) for piece in pieces)):
+            out.append(part)
+            size += len(part)
+            if size > MAX_RESULT:
+                raise BadParameter(f"result is larger than {MAX_RESULT} characters")
         position = match.end()
     return "".join([*out, text[position:]])
 
 
-def _expanded(replacement: str, match: Match) -> str:
-    def capture(reference: re.Match[str]) -> str:
-        if reference[1]:
-            return "$"
-        name = reference[2] or reference[3]
-        groups = match.groups()
-        if name.isdigit():
-            number = int(name)
-            return (match.group(number) or "") if number <= len(groups) else ""
-        return match.groupdict().get(name) or ""
+def _pieces(replacement: str) -> list[str | tuple[str]]:
+    """Plain texts, and in tuples the names of captures."""
+    pieces: list[str | tuple[str]] = []
+    position = 0
+    for reference in _REPLACEMENT.finditer(replacement):
+        pieces.append(replacement[position : reference.start()])
+        pieces.append("$" if reference[1] else (reference[2] or reference[3],))
+        position = reference.end()
+    return [*pieces, replacement[position:]]
 
-    return _REPLACEMENT.sub(capture, replacement)
+
+def _piece(piece: str | tuple[str], match: Match) -> str:
+    if isinstance(piece, str):
+        return piece
+    (name,) = piece
+    if name.isdecimal():
+        number = int(name)
+        return (match.group(number) or "") if number <= len(match.groups()) else ""
+    return match.groupdict().get(name) or ""
