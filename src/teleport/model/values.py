@@ -18,6 +18,7 @@ from teleport.foundation.errors import BadParameter
 _NANOSECONDS = 1_000_000_000
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _GO_ZERO_YEAR = 1
+_LONGEST = timedelta(days=100_000)  # the text form is exact up to here
 
 
 class Duration(timedelta):
@@ -32,12 +33,12 @@ class Duration(timedelta):
     @classmethod
     def parse(cls, value: str | int) -> Self:
         """Text, or a whole number of nanoseconds. Raises BadParameter."""
-        if isinstance(value, str):
-            return cls.of(durations.parse(value))
-        try:
-            return cls(microseconds=value // 1000)
-        except OverflowError as overflow:
-            raise BadParameter(f"duration of {value} nanoseconds is too long") from overflow
+        if not isinstance(value, str) and abs(value) > _LONGEST.days * 86_400 * _NANOSECONDS:
+            raise BadParameter(f"duration of {value} nanoseconds is too long")
+        found = cls.of(durations.parse(value)) if isinstance(value, str) else cls(microseconds=value // 1000)
+        if abs(found) > _LONGEST:
+            raise BadParameter(f"duration {value!r} is too long, at most {_LONGEST.days} days are possible")
+        return found
 
     @property
     def delta(self) -> timedelta:

@@ -28,7 +28,7 @@ _TAG = "tag:yaml.org,2002:"
 _TAGS = frozenset(f"{_TAG}{word}" for word in ("str", "int", "bool", "null", "float", "map", "seq", "timestamp"))
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?\Z")
 
 

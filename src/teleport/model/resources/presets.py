@@ -43,8 +43,9 @@ _IMPLICIT = (
 _PROVISIONED = (
     "app", "cluster_auth_preference", "cluster_networking_config", "cluster_maintenance_config", "db", "device",
     "github", "login_rule", "oidc", "okta_import_rule", "role", "saml", "session_recording_config", "token",
-    "trusted_cluster", "user", "bot", "installer", "access_list", "node", "access_monitoring_rule", "static_host_user", "kube_cluster",
-    "dynamic_windows_desktop", "integration", "discovery_config", "workload_identity",
+    "trusted_cluster", "user", "bot", "installer", "access_list", "node", "access_monitoring_rule",
+    "static_host_user", "kube_cluster", "dynamic_windows_desktop", "integration", "discovery_config",
+    "workload_identity",
 )  # fmt: skip
 
 
