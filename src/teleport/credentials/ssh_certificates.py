@@ -5,7 +5,6 @@ A certificate is text: one line as in a `-cert.pub` file. Reading proves nothing
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import ssh
 
 from teleport.credentials import internal_names, ssh_extensions
+from teleport.credentials.addresses import is_same_address, single_address
 from teleport.credentials.authorities import AuthorityKind, SshAuthority, TrustedAuthority
 from teleport.credentials.keys import PublicKey
 from teleport.credentials.ssh_extensions import JOIN_PRINCIPAL, Permits
@@ -103,7 +103,7 @@ def issue_user(
         ssh.SSHCertificateType.USER
     )
     if identity.pinned_ip:
-        builder = builder.add_critical_option(b"source-address", _address(identity.pinned_ip).encode())
+        builder = builder.add_critical_option(b"source-address", single_address(identity.pinned_ip).encode())
     carried = ssh_extensions.encode_permits(permits) | ({} if format == "oldssh" else said | extra)
     return _sign(builder, carried, ca)
 
@@ -188,7 +188,7 @@ def verify_user(
         raise NotAuthenticated(f"certificate refused: {problem}") from problem
     if login not in read.principals:
         raise NotAuthenticated(f"certificate of {read.identity.username!r} is not for login {login!r}")
-    if read.identity.pinned_ip and not _same_address(read.identity.pinned_ip, source_ip):
+    if read.identity.pinned_ip and not is_same_address(read.identity.pinned_ip, source_ip):
         raise NotAuthenticated(
             f"certificate of {read.identity.username!r} is pinned to {read.identity.pinned_ip}, "
             f"the connection comes from {source_ip or 'an unknown address'}; log in again"
@@ -333,31 +333,7 @@ def _pinned_ip(parsed: ssh.SSHCertificate) -> str:
     if strangers := options.keys() - {_SOURCE_ADDRESS}:
         # a critical option means: refuse what you do not understand
         raise BadParameter(f"critical option {', '.join(sorted(strangers))} is not understood")
-    return _address(options[_SOURCE_ADDRESS]) if _SOURCE_ADDRESS in options else ""
-
-
-def _address(text: str) -> str:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as problem:
-        raise BadParameter(f"source address {text!r}: expected one IP address") from problem
-    if network.num_addresses != 1:
-        raise BadParameter(f"source address {text!r}: expected one IP address, not a network")
-    return str(network.network_address)
-
-
-def _same_address(pinned: str, observed: str) -> bool:
-    try:
-        return _plain_address(pinned) == _plain_address(observed)
-    except ValueError:
-        return False
-
-
-def _plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(text)
-    # a socket that listens on both families shows an IPv4 peer in IPv6 dress
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    return single_address(options[_SOURCE_ADDRESS]) if _SOURCE_ADDRESS in options else ""
 
 
 def _check_period(begin: datetime, end: datetime, now: datetime) -> None:

@@ -10,15 +10,13 @@ import secrets
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation
 from fido2.cose import CoseKey
-from fido2.rpid import verify_rp_id
 from fido2.server import Fido2Server
 from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
@@ -44,7 +42,26 @@ from teleport.credentials.webauthn_messages import (
     RequestPublicKey,
     UserEntity,
 )
+from teleport.credentials.webauthn_records import Assertion, Challenge, Credential, RelyingParty, web_origin
 from teleport.foundation.errors import BadParameter, NotAuthenticated
+
+__all__ = [
+    "PATIENCE",
+    "Assertion",
+    "Challenge",
+    "Credential",
+    "RelyingParty",
+    "begin_authentication",
+    "begin_registration",
+    "challenge_of",
+    "finish_authentication",
+    "finish_registration",
+    "new_user_handle",
+    "parse_authentication",
+    "parse_registration",
+    "user_handle_of",
+    "web_origin",
+]
 
 PATIENCE = timedelta(minutes=5)
 
@@ -69,68 +86,9 @@ _MALFORMED = (
 )
 
 
-class RelyingParty(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks. `id` is a domain; `origins` are exact, with port, each inside it: `https://example.com:3080`.
-
-    Attestation is demanded when one of the lists (PEM) is not empty: a device must descend from an allowed authority,
-    if any is named, and from no denied one.
-    """
-
-    id: str
-    origins: tuple[str, ...]
-    name: str = "Teleport"
-    attestation_allowed_cas: tuple[str, ...] = ()
-    attestation_denied_cas: tuple[str, ...] = ()
-
-
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a device; nothing in it is secret. `public_key` is COSE, `relying_party` its domain."""
-
-    credential_id: bytes
-    public_key: bytes
-    user_handle: bytes
-    sign_count: int = 0
-    aaguid: str = ""
-    passwordless: bool = False
-    attestation_format: str = "none"
-    attestation_object: bytes = b""
-    transports: tuple[str, ...] = ()
-    relying_party: str = ""
-
-
-class Challenge(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept until the answer comes: for five minutes, for one answer unless `allow_reuse`. Serialises to JSON.
-
-    `scope` is the caller's word for what the answer will allow. `credentials` are those that may answer, or at
-    registration those already there.
-    """
-
-    purpose: Literal["registration", "authentication"]
-    challenge: bytes
-    expires: datetime
-    passwordless: bool = False
-    user_handle: bytes = b""
-    credentials: tuple[bytes, ...] = ()
-    scope: str = ""
-    allow_reuse: bool = False
-
-
-class Assertion(msgspec.Struct, frozen=True, kw_only=True):
-    """A proof. `credential` carries the new sign count: store it by compare-and-swap before letting anyone in."""
-
-    credential: Credential
-    user_verified: bool
-
-
 def new_user_handle() -> bytes:
     """What authenticators know a person by: random, so that they tell nobody who she is."""
     return secrets.token_bytes(32)
-
-
-def web_origin(host: str, port: int = 443) -> str:
-    """The origin of a page at `host`, as browsers write it."""
-    shown = f"[{host}]" if ":" in host else host.lower()
-    return f"https://{shown}" if port == 443 else f"https://{shown}:{port}"
 
 
 def begin_registration(
@@ -165,7 +123,7 @@ def begin_registration(
             require_resident_key=passwordless,
             user_verification="required" if passwordless else "discouraged",
         ),
-        attestation=_conveyance(party),
+        attestation=party.conveyance,
     )
     return CreationOptions(public_key=options), challenge
 
@@ -318,27 +276,10 @@ def _server(party: RelyingParty) -> Fido2Server:
     policy = AttestationPolicy(allowed=party.attestation_allowed_cas, denied=party.attestation_denied_cas)
     return Fido2Server(
         PublicKeyCredentialRpEntity(id=party.id, name=party.name),
-        attestation=AttestationConveyancePreference(_conveyance(party)),
-        verify_origin=lambda origin: _is_allowed(party, origin),
+        attestation=AttestationConveyancePreference(party.conveyance),
+        verify_origin=party.is_origin,
         verify_attestation=policy.verify,
     )
-
-
-def _conveyance(party: RelyingParty) -> Literal["direct", "none"]:
-    return "direct" if party.attestation_allowed_cas or party.attestation_denied_cas else "none"
-
-
-def _is_allowed(party: RelyingParty, origin: str) -> bool:
-    allowed = {_normal_origin(known) for known in party.origins}
-    return origin in allowed and verify_rp_id(party.id, origin)
-
-
-def _normal_origin(origin: str) -> str:
-    parts = urlsplit(origin)
-    default = {"https": 443, "http": 80}.get(parts.scheme)
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
 def _state(challenge: Challenge) -> dict[str, object]:

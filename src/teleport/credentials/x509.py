@@ -133,6 +133,16 @@ def serial_number(certificate: bytes | str) -> str:
     return str(load(certificate).serial_number)
 
 
+def server_names(certificate: bytes | str) -> tuple[str, ...]:
+    """The host names and IP addresses that a server may use this certificate for."""
+    try:
+        extension = load(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = (str(address) for address in extension.get_values_for_type(x509.IPAddress))
+    return (*extension.get_values_for_type(x509.DNSName), *addresses)
+
+
 def public_key(certificate: bytes | str) -> PublicKey:
     key = load(certificate).public_key()
     return PublicKey.from_pem(
