@@ -1,4 +1,4 @@
-"""The web application in a real Chromium: sign-up, login, servers, logout, in two languages, under a strict policy."""
+"""The web application in a real Chromium: sign-up, login, servers, logout, two languages, a strict policy."""
 
 from __future__ import annotations
 

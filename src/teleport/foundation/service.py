@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -23,12 +22,14 @@ class Service(Protocol):
 class Supervisor:
     """Starts services in order, each after the one before has started, and stops them in the reverse order.
 
+    A stopping service gets `drain_timeout` seconds.
+
     `run` returns when `stop` was called, and raises the first failure of a service after stopping all others.
     """
 
     def __init__(self, services: list[Service], drain_timeout: float = 30.0) -> None:
         self._services = services
-        self._drain_timeout = drain_timeout
+        self.drain_timeout = drain_timeout
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -66,7 +67,7 @@ class Supervisor:
     async def _end(self, name: str, task: asyncio.Task[None]) -> BaseException | None:
         if not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=self._drain_timeout)
+            await asyncio.wait({task}, timeout=self.drain_timeout)
         if not task.done():
             log.warning("service did not stop in time", service=name)
             return None
@@ -109,6 +110,6 @@ class TaskOwner:
         remaining = set(self._tasks)
         for task in remaining:
             task.cancel()
-        for task in remaining:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        if remaining:
+            # not `await task`: its cancellation could not be told from the caller's own, which must not be lost
+            await asyncio.wait(remaining)

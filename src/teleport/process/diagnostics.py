@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics` over plain HTTP on the diagnostic address, for this host or a private network."""
+"""`/healthz`, `/readyz` and `/metrics` over plain HTTP on the diagnostic address."""
 
 from __future__ import annotations
 

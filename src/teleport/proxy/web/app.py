@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -60,7 +59,7 @@ class WebApp:
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
         )
-        self.app: AsgiApp = SafeHeaders(Starlette(routes=self._routes(), lifespan=self._lifespan))
+        self.app: AsgiApp = SafeHeaders(Starlette(routes=self._routes()))
 
     def _routes(self) -> list[HttpRoute]:
         table: tuple[tuple[str, list[str], Endpoint], ...] = (
@@ -80,9 +79,8 @@ class WebApp:
         )
         return [HttpRoute(path, _guarded(endpoint), methods=methods) for path, methods, endpoint in table]
 
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        yield
+    async def close(self) -> None:
+        """Forget all sessions; they go on at auth."""
         await self.sessions.close()
 
     def _client(self, request: Request) -> Client:

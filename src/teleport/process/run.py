@@ -1,0 +1,121 @@
+"""One process from its settings to its end: lock, pid file, logs, signals.
+
+SIGTERM and SIGINT stop it: new connections are refused, running sessions get a little time. SIGQUIT gives them as
+long as they need. SIGHUP starts a successor that takes over, and then ends like SIGQUIT. SIGUSR1 logs diagnostics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from teleport.foundation import logs
+from teleport.foundation.errors import BadParameter
+from teleport.foundation.logs import get_logger
+from teleport.foundation.service import Supervisor
+from teleport.process import data_dir
+from teleport.process.build import Building
+from teleport.process.config import Settings
+from teleport.process.config.settings import LogSettings
+from teleport.process.succession import Succession
+
+log = get_logger("process")
+
+DRAIN = 30.0
+DRAIN_GRACEFULLY = 30 * 3600.0
+
+
+def run_process(settings: Settings) -> int:
+    """The exit status: 0 for a clean stop. Raises one of our errors for what keeps it from starting."""
+    os.umask(0o077)
+    data_dir.prepare(settings.data_dir)
+    succession = Succession.from_environment()
+    with (
+        _logging(settings.log),
+        data_dir.locked(settings.data_dir, wait=succession.is_successor),
+        _pid_file(settings.pid_file),
+        _runner() as runner,
+    ):
+        runner.run(_serve(settings, succession))
+    return 0
+
+
+async def _serve(settings: Settings, succession: Succession) -> None:
+    loop = asyncio.get_running_loop()
+    async with Building(settings) as building:
+        supervisor = Supervisor(building.services, drain_timeout=DRAIN)
+        tasks = _Signals(supervisor, building, succession)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+            loop.add_signal_handler(number, tasks.receive, number)
+        await supervisor.run(building.started)
+    log.info("stopped")
+
+
+class _Signals:
+    """What each signal does."""
+
+    def __init__(self, supervisor: Supervisor, building: Building, succession: Succession) -> None:
+        self._supervisor = supervisor
+        self._building = building
+        self._succession = succession
+
+    def receive(self, number: signal.Signals) -> None:
+        log.info("signal received", signal=signal.Signals(number).name)
+        if number == signal.SIGUSR1:
+            self._building.log_diagnostics()
+            return
+        if number == signal.SIGHUP:
+            self._succession.start_successor()
+        if number in (signal.SIGHUP, signal.SIGQUIT):
+            self._supervisor.drain_timeout = DRAIN_GRACEFULLY
+            self._building.drain_for(DRAIN_GRACEFULLY)
+        self._supervisor.stop()
+
+
+def _runner() -> asyncio.Runner:
+    import uvloop
+
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+@contextlib.contextmanager
+def _logging(settings: LogSettings) -> Iterator[None]:
+    names = {"stdout": sys.stdout, "out": sys.stdout, "1": sys.stdout}
+    names |= {"stderr": sys.stderr, "err": sys.stderr, "error": sys.stderr, "2": sys.stderr}
+    if settings.output in names:
+        logs.configure(settings.level, settings.form, names[settings.output])
+        yield
+        return
+    if settings.output == "syslog":
+        raise BadParameter("log output syslog is known, and not built yet: use stderr under systemd, or a path")
+    path = Path(settings.output)
+    try:
+        file = path.open("a", encoding="utf-8", buffering=1)
+    except OSError as problem:
+        raise BadParameter(f"log output {path}: {problem.strerror}") from None
+    with file:
+        logs.configure(settings.level, settings.form, file)
+        yield
+
+
+@contextlib.contextmanager
+def _pid_file(path: Path | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    try:
+        path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        path.chmod(0o644)
+    except OSError as problem:
+        raise BadParameter(f"pid file {path}: {problem.strerror}") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="ascii").strip() == str(os.getpid()):
+                path.unlink()
