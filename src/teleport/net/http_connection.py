@@ -131,7 +131,7 @@ class ClientConnection(asyncio.Protocol):
     # what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports have its methods, not its type
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports have its methods, not its type
 
     def data_received(self, data: bytes) -> None:
         if self._is_complete:

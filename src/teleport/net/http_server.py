@@ -70,6 +70,7 @@ class HttpServer:
             ws=WebSocketsSansIOProtocol,
             ws_max_size=self.limits.max_websocket_message,
             ws_per_message_deflate=False,  # a small message must not become a large one
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ async def _connect_any(address: Address) -> socket.socket:
             raise
         else:
             return sock
-    reason = (failure.strerror or str(failure)) if failure else "it has no address"
+    reason = os.strerror(failure.errno) if failure and failure.errno else str(failure or "it has no address")
     raise Unavailable(f"{address}: cannot connect: {reason}") from failure
 
 

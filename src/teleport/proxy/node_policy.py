@@ -34,7 +34,7 @@ class ReplicaNodePolicy:
         self._replica = replica
         self._clock = clock
         self._enforces = enforces
-        self._role_sets: OrderedDict[tuple[object, ...], RoleSet] = OrderedDict()
+        self._role_sets: OrderedDict[tuple[object, ...], tuple[tuple[Role, ...], RoleSet]] = OrderedDict()
 
     def can_see(self, identity: Identity, node: Node) -> bool:
         return visible(self._role_set(identity), node)
@@ -61,16 +61,16 @@ class ReplicaNodePolicy:
             identity.username,
             identity.allowed_resources,
             tuple(sorted((name, *values) for name, values in identity.traits.items())),
-            tuple((role.metadata.name, role.metadata.revision) for role in roles),
         )
-        found = self._role_sets.get(key)
-        if found is None:
-            found = RoleSet.for_identity(identity, roles, self._cluster)
-            self._role_sets[key] = found
+        kept, role_set = self._role_sets.get(key, ((), None))
+        # the replica puts a new object where a role changed
+        if role_set is None or len(kept) != len(roles) or any(a is not b for a, b in zip(kept, roles, strict=True)):
+            role_set = RoleSet.for_identity(identity, roles, self._cluster)
+            self._role_sets[key] = (tuple(roles), role_set)
             if len(self._role_sets) > _KEPT_ROLE_SETS:
                 self._role_sets.popitem(last=False)
         self._role_sets.move_to_end(key)
-        return found
+        return role_set
 
 
 class PeerIdentifier:

@@ -54,16 +54,20 @@ class AgentHello(msgspec.Struct, tag="agent_hello", kw_only=True, omit_defaults=
 
     host_id: str
     cluster: str
-    services: list[str] = ["node"]
+    services: list[str] = msgspec.field(default_factory=lambda: ["node"])
     version: str = ""
 
 
 class ProxyHello(msgspec.Struct, tag="proxy_hello", kw_only=True, omit_defaults=True):
-    """The answer: `control_id` names this control connection on data connections; it cannot be guessed."""
+    """The answer: `control_id` names this control connection on data connections; it cannot be guessed.
+
+    The proxy closes data connections that are spare beyond `max_spares`.
+    """
 
     proxy_id: str
     control_id: str
     proxies: list[str] = []
+    max_spares: int = 2
     refused: str = ""
 
 

@@ -102,6 +102,7 @@ class ProxyLink:
         self.proxy_id = hello.proxy_id
         self.other_proxies = hello.proxies
         self._control_id = hello.control_id
+        self._max_spares = hello.max_spares
         self._identity = identity
         self._timing = timing
         self._http_proxy = http_proxy
@@ -146,7 +147,7 @@ class ProxyLink:
     async def run(self, spares: int, deliver: Callable[[IncomingConnection], bool]) -> None:
         """Keep `spares` data connections ready and hand assigned ones to `deliver`, which may decline."""
         self._deliver = deliver
-        self._open_more(spares)
+        self._open_more(min(spares, self._max_spares))
         try:
             while not await self._react():
                 pass

@@ -97,11 +97,12 @@ class AgentRegistry:
         stream = FrameStream(tls, _FROM_AGENT)
         link = AgentLink(hello, secrets.token_hex(16), stream, self._max_spares, self._max_waiting)
         try:
-            refusal = self._reason_to_refuse(hello.host_id)
+            refusal = "the proxy is stopping" if self._is_draining else ""
             answer = ProxyHello(
                 proxy_id=self._proxy_id,
                 control_id="" if refusal else link.control_id,
                 proxies=list(self._proxies()),
+                max_spares=self._max_spares,
                 refused=refusal,
             )
             await stream.send(answer)
@@ -172,11 +173,6 @@ class AgentRegistry:
             for link in list(self._by_control.values()):
                 link.is_draining = True
                 group.create_task(_send(link, Goodbye("the proxy is stopping")))
-
-    def _reason_to_refuse(self, host_id: str) -> str:
-        if self._is_draining:
-            return "the proxy is stopping"
-        return ""
 
     def _add(self, link: AgentLink) -> None:
         self._by_control[link.control_id] = link
