@@ -36,7 +36,7 @@ from teleport.model.resources.role_conditions import RoleConditions
 from teleport.model.resources.user import User, UserSpec
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.backends.memory import MemoryBackend
-from teleport.storage.recordings import FileRecordings
+from teleport.storage.recording_files import FileRecordings
 from teleport.storage.store import Store
 
 CLUSTER = "example"
@@ -314,8 +314,9 @@ async def auth_cluster(directory: Path, **settings: Any) -> AsyncIterator[TestCl
     ready = asyncio.Event()
     task = asyncio.get_running_loop().create_task(service.run(ready.set))
     try:
-        waiting = asyncio.get_running_loop().create_task(ready.wait())
-        await asyncio.wait({task, waiting}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(20):
+            while not ready.is_set() and not task.done():
+                await asyncio.sleep(0.001)
         if task.done():
             task.result()
         yield TestCluster(service, clock, store)

@@ -1,7 +1,7 @@
 """A JSON value that passes through unread and may be absent.
 
-`msgspec.Raw` cannot stand beside None in a type, so fields say `Json | None`: a name that msgspec gives to `read_json`,
-and that is a Raw for whoever uses it.
+`msgspec.Raw` cannot stand beside None in a type, so fields say `Json | None`: what msgspec gives to `read_json`, and
+what is a Raw for whoever uses it.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from teleport.auth.guard import Guard
 from teleport.credentials.tokens import new_uuid
 from teleport.foundation.errors import BadParameter, LimitExceeded
 from teleport.foundation.logs import get_logger
+from teleport.model.events.trimming import MAX_EVENT
 from teleport.model.resources.session_tracker import SessionTracker
 from teleport.policy.actions import ActionContext
-from teleport.model.events.trimming import MAX_EVENT
 from teleport.storage.audit_search import MAX_LIMIT, EventQuery
 
 log = get_logger("auth.audit")
