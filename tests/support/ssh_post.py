@@ -1,4 +1,4 @@
-"""A post for the SSH engine without a cluster around it: an authority of its own, roles in memory, the log in a list."""
+"""A post for the SSH engine with no cluster around it: its own authority, roles in memory, the log in a list."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 from teleport.credentials.authorities import SshAuthority, TrustedAuthority
 from teleport.credentials.keys import PrivateKey
 from teleport.credentials.ssh_certificates import FOREVER, Permits, issue_host, issue_user
+from teleport.engines.admission import KINDS
 from teleport.engines.engine import Connection, Limits, Post, SshHostKey
 from teleport.engines.ssh.engine import SshEngine
 from teleport.foundation.clock import MovedClock
-from teleport.foundation.errors import NotFound, Unavailable
+from teleport.foundation.errors import Unavailable
 from teleport.foundation.service import TaskOwner
 from teleport.model.codec import from_yaml
 from teleport.model.events.base import Event
@@ -33,6 +34,7 @@ from teleport.session.event_spool import EventSpool
 from teleport.session.recorder import RecorderFactory
 from teleport.session.recording_spool import RecordingSpool
 from teleport.session.tracker import Trackers
+from teleport.storage.feed import Change, Message, Snapshot
 from teleport.storage.replica import Replica
 from teleport.tunnel.messages import IncomingRequest
 
@@ -50,6 +52,9 @@ spec:
   options:
     forward_agent: true
 """
+
+
+ALL = Permits(port_forwarding=True, agent_forwarding=True)
 
 
 @dataclass
@@ -85,62 +90,32 @@ class Log:
                 await self._arrived.wait()
 
 
-class Changes:
-    """What a replica tells after it has changed."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[Any] = asyncio.Queue()
-
-    def __aiter__(self) -> Changes:
-        return self
-
-    async def __anext__(self) -> Any:
-        return await self.queue.get()
-
-    def close(self) -> None:
-        pass
-
-
 class KnownCluster:
-    """Resources in memory."""
+    """The cluster's resources, and the stream of their changes that a replica follows."""
 
     def __init__(self) -> None:
+        self.revision = 0
         self.resources: dict[tuple[str, str], Resource] = {}
-        self.watchers: list[Changes] = []
+        self._changes: asyncio.Queue[Change] = asyncio.Queue()
 
     def put(self, text: str) -> None:
         for resource in from_yaml(text):
-            self.resources[resource.kind, resource.metadata.name] = resource
-        for watcher in self.watchers:
-            watcher.queue.put_nowait("changed")
+            self.resources[resource.kind, resource.key] = resource
+            self._tell(resource.kind, resource.key, resource)
 
     def remove(self, kind: str, name: str) -> None:
         del self.resources[kind, name]
-        for watcher in self.watchers:
-            watcher.queue.put_nowait("changed")
+        self._tell(kind, name, None)
 
-    def find(self, kind: type[Resource], name: str) -> Any:
-        return self.resources.get((kind.KIND, name))
+    def _tell(self, kind: str, name: str, resource: Resource | None) -> None:
+        self.revision += 1
+        op: Literal["put", "delete"] = "put" if resource is not None else "delete"
+        self._changes.put_nowait(Change(self.revision, kind, name, op, resource))
 
-    def get(self, kind: type[Resource], name: str) -> Any:
-        found = self.find(kind, name)
-        if found is None:
-            raise NotFound(f"{kind.KIND} {name}")
-        return found
-
-    def get_singleton(self, kind: type[Resource]) -> Any:
-        return self.get(kind, kind.SINGLETON)
-
-    def list(self, kind: type[Resource]) -> Any:
-        return [resource for (name, _), resource in self.resources.items() if name == kind.KIND]
-
-    def age(self, now: Any = None) -> timedelta:
-        return timedelta()
-
-    def changes(self, kinds: Any = ()) -> Changes:
-        changes = Changes()
-        self.watchers.append(changes)
-        return changes
+    async def source(self) -> AsyncIterator[Message]:
+        yield Snapshot(self.revision, tuple(self.resources.values()))
+        while True:
+            yield await self._changes.get()
 
 
 class Site:
@@ -161,11 +136,22 @@ class Site:
         self.recorders = RecorderFactory(self.spool, self.clock)
         self.node = Node(metadata=Metadata(name=HOST_ID, labels={"env": "test"}), spec=NodeSpec(hostname="web1"))
         host_key = self._host_key()
+        self.replica = Replica(KINDS, self.cluster.source, self.clock)
         self.post = Post(
-            cluster=CLUSTER, host_id=HOST_ID, hostname="web1", data_dir=directory, clock=self.clock,
-            replica=cast("Replica", self.cluster), emitter=self.emitter, recorders=self.recorders, trackers=self.trackers,
-            node=lambda: self.node, host_key=lambda: host_key, user_authorities=lambda: self.authorities, limits=limits,
-        )  # fmt: skip
+            cluster=CLUSTER,
+            host_id=HOST_ID,
+            hostname="web1",
+            data_dir=directory,
+            clock=self.clock,
+            replica=self.replica,
+            emitter=self.emitter,
+            recorders=self.recorders,
+            trackers=self.trackers,
+            node=lambda: self.node,
+            host_key=lambda: host_key,
+            user_authorities=lambda: self.authorities,
+            limits=limits,
+        )
         self.authorities = [
             TrustedAuthority(kind="user", cluster=CLUSTER, ssh_keys=(self.user_ca.public.ssh(),)),
         ]
@@ -207,8 +193,9 @@ async def site(directory: Path, limits: Limits | None = None) -> AsyncIterator[S
     sock.setblocking(False)
     made.port = sock.getsockname()[1]
     tasks = TaskOwner("site")
-    for service in (made.emitter, made.trackers):
+    for service in (made.emitter, made.trackers, made.replica):
         tasks.start(service.run(lambda: None), service.name)
+    await made.replica.ready.wait()
     tasks.start(made.accept(sock), "accept")
     try:
         yield made
@@ -232,7 +219,7 @@ class Person:
         logins: tuple[str, ...] = (ME, "nobody", "no-such-user"),
         ttl: timedelta = timedelta(hours=1),
         authority: PrivateKey | None = None,
-        permits: Permits = Permits(port_forwarding=True, agent_forwarding=True),
+        permits: Permits = ALL,
         **identity: Any,
     ) -> None:
         self.site = site

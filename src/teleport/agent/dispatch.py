@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from teleport.engines.catalog import engine_for
 from teleport.engines.engine import Connection, Engine, Post
@@ -26,17 +26,19 @@ class Dispatch:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def serve(self, raw: HandedOff, request: IncomingRequest) -> None:
-        """Take over a raw connection. It is closed when nobody serves it."""
+    def serve(self, raw: HandedOff, request: IncomingRequest, release: Callable[[], None] = lambda: None) -> None:
+        """Take over a raw connection; `release` is called when it has ended. It is closed when nobody serves it."""
         try:
             engine = engine_for(self._engines, request.kind, request.protocol)
         except TeleportError as error:
             log.warning("a connection is refused", error=error, client=request.client_addr, trace_id=request.trace_id)
             raw.close()
+            release()
             return
-        self._connections.start(
-            engine.serve(Connection(raw, request, self._post)), name=f"{request.protocol} connection"
+        task = self._connections.start(
+            engine.serve(Connection(raw, request, self._post)), f"{request.protocol} connection"
         )
+        task.add_done_callback(lambda _: release())
 
     async def drain(self, grace: float) -> None:
         await self._connections.close(grace)

@@ -66,6 +66,8 @@ class Post:
     user_authorities: Callable[[], Sequence[TrustedAuthority]]
     proxy_address: str = ""
     permit_user_environment: bool = False
+    permit_port_forwarding: bool = True
+    permit_file_copy: bool = True
     limits: Limits = field(default_factory=Limits)
     sessions: dict[str, LiveSession] = field(default_factory=dict)
     """The sessions that run now, by id."""

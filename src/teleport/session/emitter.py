@@ -108,9 +108,12 @@ class Emitter:
 
     async def _write_loop(self) -> None:
         while await self._arrived.wait():
-            # events that come close together share one write
-            await asyncio.sleep(_GATHER if self._failure is None else _DISK_RETRY)
+            await self._gather()
             await self._write_waiting()
+
+    async def _gather(self) -> None:
+        """Events that come close together share one write; after a failure the disk is given time."""
+        await asyncio.sleep(_GATHER if self._failure is None else _DISK_RETRY)
 
     async def _write_waiting(self) -> None:
         """Make all that waits durable. What nothing could take goes on waiting."""
@@ -151,9 +154,11 @@ class Emitter:
         while True:
             await self._spooled.wait()
             self._spooled.clear()
-            while not await self._send_spooled():
+            if await self._send_spooled():
+                backoff.reset()
+            else:
+                self._spooled.set()
                 await asyncio.sleep(backoff.next_delay())
-            backoff.reset()
 
     async def _send_spooled(self) -> bool:
         """Send what the spool holds. False when the log does not answer."""

@@ -38,7 +38,14 @@ CAUGHT_UP = 2 << 20
 class RecorderFactory:
     """Opens recorders that share one spool and a few threads. `close` after the last recorder has finished."""
 
-    def __init__(self, spool: RecordingSpool, clock: Clock, threads: int = 4) -> None:
+    def __init__(
+        self,
+        spool: RecordingSpool,
+        clock: Clock,
+        threads: int = 4,
+        on_complete: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_complete = on_complete
         self._spool = spool
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="recorder")
@@ -50,7 +57,7 @@ class RecorderFactory:
             file = await loop.run_in_executor(self._threads, self._spool.create, info)
         except OSError as error:
             raise Unavailable(f"the session cannot be recorded: {error}") from error
-        return Recorder(file, self._clock, self._threads)
+        return Recorder(file, self._clock, self._threads, self._on_complete)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -59,7 +66,10 @@ class RecorderFactory:
 class Recorder:
     """Takes what a session shows. Frames of one recorder reach the disk in order; at most one batch is on its way."""
 
-    def __init__(self, file: OpenRecording, clock: Clock, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, file: OpenRecording, clock: Clock, threads: ThreadPoolExecutor, on_complete: Callable[[], None]
+    ) -> None:
+        self._on_complete = on_complete
         self._file = file
         self._clock = clock
         self._threads = threads
@@ -109,6 +119,7 @@ class Recorder:
             self._fail(error)
         if self.failure is not None:
             raise self.failure
+        self._on_complete()
 
     def _offset(self) -> int:
         return int((self._clock.monotonic() - self._started) * 1000)

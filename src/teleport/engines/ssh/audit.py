@@ -13,7 +13,7 @@ from teleport.engines.engine import Connection
 from teleport.engines.ssh.exit_status import exit_error
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
-from teleport.model.events.base import SESSION_DATA_INDEX, SessionEvent
+from teleport.model.events.base import SESSION_DATA_INDEX, Event, SessionEvent
 from teleport.model.events.file_transfer import (
     SCP,
     FileTransferred,
@@ -110,13 +110,13 @@ class Audit:
         )
         self._tell(event)
 
-    def resized(self, live: LiveSession) -> SessionEvent | None:
+    def resized(self, live: LiveSession) -> Event | None:
         return self._tell(self._in_session(TerminalResized, live, size=str(live.size)))
 
     def session_left(self, live: LiveSession) -> None:
         self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
 
-    def session_ended(self, live: LiveSession, *, is_recorded: bool) -> SessionEvent | None:
+    def session_ended(self, live: LiveSession, *, is_recorded: bool) -> Event | None:
         event = self._in_session(
             SessionEnded,
             live,
@@ -178,13 +178,13 @@ class Audit:
 
     # -- what they share
 
-    def _tell(self, event: SessionEvent) -> SessionEvent | None:
+    def _tell(self, event: SessionEvent) -> Event | None:
+        """The event as it was taken, with its id."""
         try:
-            self._connection.post.emitter.post(event)
+            return self._connection.post.emitter.post(event)
         except TeleportError as error:
             log.error("an audit event is lost", event=event.type, error=error)
             return None
-        return event
 
     def _in_session(self, kind: type[E], live: LiveSession, **fields: object) -> E:
         index = self._indices.get(live.id, 0)

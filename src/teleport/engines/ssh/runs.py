@@ -30,6 +30,7 @@ def run_for(channel: SessionChannel) -> Run:
 
 
 def _check_file_copy(channel: SessionChannel, what: str) -> None:
-    if not channel.visit.admission.options.ssh_file_copy:
-        event_id = channel.visit.audit.file_copy_refused(channel.command or "")
-        raise AccessDenied(f"{what} is not allowed by your roles", event_id=event_id)
+    visit = channel.visit
+    if not (visit.admission.options.ssh_file_copy and visit.post.permit_file_copy):
+        event_id = visit.audit.file_copy_refused(channel.command or "")
+        raise AccessDenied(f"{what} is not allowed here by your roles or this node", event_id=event_id)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = get_logger("ssh")
 
+FORWARDING_REFUSED = "port forwarding is not allowed here by your roles or this node"
 FAREWELL = 1.0
 """Seconds a client is given to take the last words before its connection is cut."""
 
@@ -178,11 +179,11 @@ class Visit(asyncssh.SSHServer):
         return SessionChannel(self)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
-        self._check_forwarding(f"{dest_host}:{dest_port}", self.admission.options.port_forwarding_local)
+        self._check_forwarding(f"{dest_host}:{dest_port}", self._may_forward_out)
         return self._forward_tcp(dest_host, dest_port)
 
     def unix_connection_requested(self, dest_path: str) -> Any:
-        self._check_forwarding(dest_path, self.admission.options.port_forwarding_local)
+        self._check_forwarding(dest_path, self._may_forward_out)
         return self._forward_unix(dest_path)
 
     def server_requested(self, listen_host: str, listen_port: int) -> Any:
@@ -193,6 +194,10 @@ class Visit(asyncssh.SSHServer):
 
     # -- forwarding
 
+    @property
+    def _may_forward_out(self) -> bool:
+        return self.admission.options.port_forwarding_local and self.post.permit_port_forwarding
+
     def _check_channels(self) -> None:
         if self.link.open_channels > self.post.limits.channels:
             raise asyncssh.ChannelOpenError(
@@ -202,10 +207,8 @@ class Visit(asyncssh.SSHServer):
     def _check_forwarding(self, where: str, is_allowed: bool) -> None:
         self._check_channels()
         if not is_allowed:
-            self.audit.port_failed(where, "port forwarding is not allowed by your roles")
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "port forwarding is not allowed by your roles"
-            )
+            self.audit.port_failed(where, FORWARDING_REFUSED)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, FORWARDING_REFUSED)
 
     async def _forward_tcp(self, host: str, port: int) -> forwarding.ChannelSide:
         where = f"{host}:{port}"
@@ -265,8 +268,8 @@ class Visit(asyncssh.SSHServer):
         return self._listener([sock], path, open_channel)
 
     def _check_listener(self, where: str) -> None:
-        if not self.admission.options.port_forwarding_remote:
-            raise LimitExceeded(f"{where}: port forwarding is not allowed by your roles")
+        if not (self.admission.options.port_forwarding_remote and self.post.permit_port_forwarding):
+            raise LimitExceeded(f"{where}: {FORWARDING_REFUSED}")
         if self._listeners >= self.post.limits.listeners:
             raise LimitExceeded(f"{where}: {self._listeners} listeners on one connection are the most")
 

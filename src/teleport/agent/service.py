@@ -1,0 +1,193 @@
+"""The agent as a service: joins, keeps a copy of what it must know, serves connections, tells what happened.
+
+It goes on serving while the cluster is away: decisions come from the replica on disk, events and recordings wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from teleport import __version__
+from teleport.agent import registration
+from teleport.agent.cluster_access import ClusterAccess
+from teleport.agent.dispatch import Dispatch
+from teleport.agent.heartbeat import Heartbeat, LabelCommand
+from teleport.agent.identity import HostIdentity
+from teleport.agent.recovery import ended_sessions
+from teleport.agent.registration import Enrolment
+from teleport.engines.admission import KINDS
+from teleport.engines.catalog import ENGINES
+from teleport.engines.engine import Limits, Post
+from teleport.foundation.clock import Clock
+from teleport.foundation.errors import Unavailable
+from teleport.foundation.logs import get_logger
+from teleport.foundation.retry import Backoff
+from teleport.foundation.service import Service, Supervisor
+from teleport.net.address import Address
+from teleport.net.handoff import HandedOff
+from teleport.net.listener import Accepted, Listener, listen
+from teleport.session.emitter import Emitter
+from teleport.session.event_spool import EventSpool
+from teleport.session.recorder import RecorderFactory
+from teleport.session.recording_spool import RecordingSpool
+from teleport.session.tracker import Trackers
+from teleport.session.uploader import Uploader
+from teleport.storage.replica import Replica
+from teleport.tunnel.agent_pool import AgentPool, TunnelIdentity
+from teleport.tunnel.messages import IncomingRequest
+
+log = get_logger("agent")
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What an operator says of this agent. `proxies` empty: no tunnel, the agent is reached where it listens."""
+
+    data_dir: Path
+    enrolment: Enrolment
+    proxies: tuple[Address, ...] = ()
+    listen: Address | None = None
+    public: tuple[Address, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    commands: Mapping[str, LabelCommand] = field(default_factory=dict)
+    permit_user_environment: bool = False
+    permit_port_forwarding: bool = True
+    permit_file_copy: bool = True
+    limits: Limits = field(default_factory=Limits)
+    drain: timedelta = timedelta(seconds=30)
+    heartbeat_interval: timedelta = timedelta(seconds=60)
+
+
+class AgentService:
+    """Started once it has joined and knows what it must. Cancelled: nothing new, and sessions end within `drain`."""
+
+    name = "node"
+
+    def __init__(self, config: AgentConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self.drain_timeout = config.drain.total_seconds()
+        self.post: Post | None = None
+        self.pool: AgentPool | None = None
+        self.bound: tuple[Address, ...] = ()
+        """Where it listens itself."""
+
+    async def run(self, started: Callable[[], None]) -> None:
+        identity = await self._enrol()
+        access = ClusterAccess(self._config.enrolment.server, identity, self._clock)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(access.close)
+            await self._run_parts(stack, access, started)
+
+    async def _enrol(self) -> HostIdentity:
+        """Join, however long the cluster takes to answer. Raises what it refuses with."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await registration.enrol(self._config.data_dir, self._config.enrolment, self._clock)
+            except Unavailable as error:
+                log.warning("the cluster cannot be reached to join it", error=error)
+                await asyncio.sleep(backoff.next_delay())
+
+    async def _run_parts(self, stack: AsyncExitStack, access: ClusterAccess, started: Callable[[], None]) -> None:
+        config, clock, cluster = self._config, self._clock, access.identity.cluster
+        recordings = RecordingSpool(config.data_dir / "recordings")
+        recovered = await asyncio.to_thread(recordings.recover, clock.now())
+        emitter = Emitter(access.send_events, EventSpool(config.data_dir / "events"), clock, cluster)
+        uploader = Uploader(recordings, access)
+        recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge)
+        stack.callback(recorders.close)
+        trackers = Trackers(access, clock)
+        replica = Replica(KINDS, access.changes, clock, path=config.data_dir / "replica.json")
+        heartbeat = Heartbeat(
+            lambda: access.client, clock, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
+            labels=config.labels, commands=config.commands, address=str(config.public[0]) if config.public else "",
+            public_addresses=tuple(map(str, config.public)), use_tunnel=bool(config.proxies),
+            interval=config.heartbeat_interval.total_seconds(),
+        )  # fmt: skip
+        self.post = Post(
+            cluster=cluster, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
+            data_dir=config.data_dir, clock=clock, replica=replica, emitter=emitter, recorders=recorders,
+            trackers=trackers, node=heartbeat.node, host_key=lambda: access.host_key,
+            user_authorities=lambda: access.user_authorities(replica), limits=config.limits,
+            proxy_address=str(config.proxies[0]) if config.proxies else "",
+            permit_user_environment=config.permit_user_environment,
+            permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
+        )  # fmt: skip
+        for event in ended_sessions(recovered, cluster):
+            emitter.post(event)
+        parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config)]
+        parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))
+        await Supervisor(parts, drain_timeout=self.drain_timeout + 10).run(started)
+
+
+class _Renewal:
+    """Keeps the host's identity good."""
+
+    name = "renewal"
+
+    def __init__(self, access: ClusterAccess, config: AgentConfig) -> None:
+        self._access = access
+        self._config = config
+
+    async def run(self, started: Callable[[], None]) -> None:
+        started()
+        await self._access.stay_renewed(self._config.data_dir, self._config.enrolment)
+
+
+class _Reception:
+    """Takes connections from the tunnel and from its own port, until it is stopped; then lets sessions end."""
+
+    name = "reception"
+
+    def __init__(self, service: AgentService, config: AgentConfig, access: ClusterAccess, dispatch: Dispatch) -> None:
+        self._service = service
+        self._config = config
+        self._access = access
+        self._dispatch = dispatch
+
+    async def run(self, started: Callable[[], None]) -> None:
+        listener = self._listen()
+        try:
+            if self._config.proxies:
+                async with self._pool() as pool:
+                    self._service.pool = pool
+                    started()
+                    async for incoming in pool:
+                        self._dispatch.serve(incoming.connection, incoming.request)
+            else:
+                started()
+            await asyncio.Event().wait()
+        finally:
+            if listener is not None:
+                listener.close()
+            await self._dispatch.drain(self._service.drain_timeout)
+
+    def _listen(self) -> Listener | None:
+        if self._config.listen is None:
+            return None
+        listener = Listener(listen(self._config.listen), self._accept)
+        listener.start()
+        self._service.bound = tuple(listener.addresses)
+        log.info("ssh listens", addresses=", ".join(map(str, listener.addresses)))
+        return listener
+
+    def _accept(self, accepted: Accepted) -> None:
+        request = IncomingRequest(
+            kind="node", resource_id=self._access.identity.host_id, client_addr=str(accepted.client)
+        )
+        self._dispatch.serve(HandedOff(accepted.sock), request, accepted.slot.release)
+
+    def _pool(self) -> AgentPool:
+        identity = self._access.identity
+        return AgentPool(
+            TunnelIdentity(
+                identity.host_id, identity.cluster, lambda: self._access.tunnel_contexts, version=__version__
+            ),
+            self._config.proxies,
+        )
