@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -24,6 +26,8 @@ from teleport.proxy.gateways.auth import AuthAcceptor
 from teleport.tunnel.messages import DialAnswer, DialRequest
 from teleport.wire.proxy_protocol import encode_v1, encode_v2
 from teleport.wire.tls_names import ALPN_DIAL, PROXY_SERVER_NAME, auth_alpn, auth_server_name
+
+Result = TypeVar("Result")
 
 WEB1 = "11111111-1111-4111-8111-111111111111"
 WEB2 = "22222222-2222-4222-8222-222222222222"
@@ -94,7 +98,7 @@ async def test_bytes_right_behind_the_clients_close_reach_the_agent_first() -> N
         tls = context.wrap_bio(incoming_bytes, outgoing, server_hostname=PROXY_SERVER_NAME)
         loop = asyncio.get_running_loop()
 
-        async def step(operation):  # type: ignore[no-untyped-def]
+        async def step(operation: Callable[[], Result]) -> Result:
             while True:
                 try:
                     return operation()
