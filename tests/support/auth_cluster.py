@@ -132,8 +132,9 @@ class AsgiTransport:
 
         task = asyncio.get_running_loop().create_task(serve())
         try:
-            await asyncio.wait({task, status}, return_when=asyncio.FIRST_COMPLETED)
-            if not status.done():
+            task.add_done_callback(lambda _: _settle(status))
+            await status
+            if not status.result():
                 await task
                 raise AssertionError("the application answered nothing")
             yield AsgiStream(status.result(), pieces)
@@ -326,6 +327,12 @@ async def auth_cluster(directory: Path, **settings: Any) -> AsyncIterator[TestCl
             await task
         await audit_log.close()
         await backend.close()
+
+
+def _settle(status: asyncio.Future[int]) -> None:
+    """The application ended: without an answer its status is 0."""
+    if not status.done():
+        status.set_result(0)
 
 
 def _unquoted(path: str) -> str:

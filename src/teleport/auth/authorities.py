@@ -6,7 +6,6 @@ A rotation keeps several keys: the first of `active_keys` signs, `additional_tru
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import get_args
 
 import msgspec
 
@@ -34,7 +33,17 @@ from teleport.model.resources.rotation import Rotation
 from teleport.model.sensitive import Secret
 from teleport.storage.store import CreateOf, Store
 
-KINDS: tuple[AuthorityKind, ...] = get_args(AuthorityKind)
+KINDS: tuple[AuthorityKind, ...] = (
+    "host",
+    "user",
+    "db",
+    "db_client",
+    "openssh",
+    "jwt",
+    "saml_idp",
+    "oidc_idp",
+    "spiffe",
+)
 
 # Which keys an authority has, in the suite balanced-v1: Ed25519 for SSH, P-256 for everything else.
 _SSH: tuple[AuthorityKind, ...] = ("host", "user", "openssh")

@@ -15,7 +15,7 @@ from teleport.model.resource import Metadata
 from teleport.model.resources.node import Node, NodeSpec
 
 
-def joining(token: str, role: str = "Node", host_id: str = "", **more: str) -> hosts.Join:
+def joining(token: str, role: str = "Node", host_id: str = "", method: str = "token") -> hosts.Join:
     keys = key_pair()
     return hosts.Join(
         token=token,
@@ -24,7 +24,7 @@ def joining(token: str, role: str = "Node", host_id: str = "", **more: str) -> h
         role=role,
         public_ssh_key=keys.ssh,
         public_tls_key=keys.tls,
-        **more,
+        method=method,
     )
 
 

@@ -32,13 +32,13 @@ def raw(resource: Resource) -> msgspec.Raw:
     return msgspec.Raw(encode_json(resource))
 
 
-def role(name: str = "dev", **allow: object) -> Role:
-    return Role(metadata=Metadata(name=name), spec=RoleSpec(allow=msgspec.convert(allow, RoleConditions)))
+def role(name: str = "dev", allow: dict[str, object] | None = None) -> Role:
+    return Role(metadata=Metadata(name=name), spec=RoleSpec(allow=msgspec.convert(allow or {}, RoleConditions)))
 
 
 async def test_creates_reads_changes_and_deletes_with_an_event_each(cluster: TestCluster) -> None:
     editor = await cluster.person("alice", "editor")
-    made = await editor.create(role(logins=["alice"]))
+    made = await editor.create(role(allow={"logins": ["alice"]}))
     assert made.metadata.revision
     with pytest.raises(AlreadyExists, match="dev"):
         await editor.create(role())
@@ -104,7 +104,7 @@ async def test_unknown_fields_and_broken_documents_are_named(cluster: TestCluste
 async def test_a_role_that_cannot_be_read_is_not_stored(cluster: TestCluster, broken: dict[str, object]) -> None:
     admin = await cluster.admin()
     with pytest.raises(BadParameter, match="dev"):
-        await admin.create(role(**broken))
+        await admin.create(role(allow=broken))
     with pytest.raises(NotFound):
         await admin.get(Role, "dev")
 
