@@ -196,7 +196,8 @@ def _hidden_value(value: object) -> object:
     if isinstance(value, Secret):
         return Secret("")
     if isinstance(value, msgspec.Struct):
-        return _hidden(value)
+        hidden = getattr(value, "hidden", None)
+        return hidden() if callable(hidden) else _hidden(value)
     if isinstance(value, list):
         return [_hidden_value(item) for item in value]
     if isinstance(value, dict):

@@ -78,6 +78,9 @@ class Resource(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
         if self.SINGLETON and not self.metadata.name:
             self.metadata.name = self.SINGLETON
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.display_name!r})" if self.NAME_IS_SECRET else super().__repr__()
+
     @property
     def name(self) -> str:
         return self.metadata.name

@@ -156,11 +156,45 @@ def test_decoding_our_own_form_is_strict() -> None:
 
 WORDS = st.sampled_from(
     [
-        "kind", "role", "user", "token", "metadata", "name", "spec", "allow", "logins", ":", " ", "\n", "  ", "-", "[",
-        "]", "{", "}", "&a", "*a", "|", ">", "'", '"', "!", "%", "@", "#", "\t", "---", "...", "?", "<<", "0x1", "~",
-        "é", "\x85",
+        "kind",
+        "role",
+        "user",
+        "token",
+        "metadata",
+        "name",
+        "spec",
+        "allow",
+        "logins",
+        ":",
+        " ",
+        "\n",
+        "  ",
+        "-",
+        "[",
+        "]",
+        "{",
+        "}",
+        "&a",
+        "*a",
+        "|",
+        ">",
+        "'",
+        '"',
+        "!",
+        "%",
+        "@",
+        "#",
+        "\t",
+        "---",
+        "...",
+        "?",
+        "<<",
+        "0x1",
+        "~",
+        "é",
+        "\x85",
     ]
-)  # fmt: skip
+)
 
 
 @settings(max_examples=400, deadline=None)

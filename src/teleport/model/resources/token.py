@@ -297,10 +297,17 @@ _CHECKS: dict[str, Callable[[TokenSpec], None]] = {
 
 
 class StaticToken(Model):
-    """`token` is the secret itself."""
+    """`token` is the secret itself, so it is masked where the struct is printed."""
 
     token: str
     roles: CommaList = []
+
+    def __repr__(self) -> str:
+        return f"StaticToken(token={mask_name(self.token)!r}, roles={self.roles!r})"
+
+    def hidden(self) -> StaticToken:
+        """A copy for lists and logs."""
+        return StaticToken(token=mask_name(self.token), roles=self.roles)
 
 
 class StaticTokensSpec(Model):

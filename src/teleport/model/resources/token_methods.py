@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from teleport.model.resource import Model
+from teleport.model.sensitive import Secret
 from teleport.model.values import Duration, Flag, StringList
 
 
@@ -214,7 +215,7 @@ class Env0Block(Model):
 
 
 class BoundKeypairOnboarding(Model):
-    registration_secret: str = ""
+    registration_secret: Secret[str] | None = None
     initial_public_key: str = ""
 
 
