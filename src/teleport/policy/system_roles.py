@@ -43,7 +43,7 @@ _EVERY_SERVICE = {
     "cluster_audit_config": _READ,
     "network_restrictions": _READ,
     "role": _READ,
-    "user": _PUBLIC_READ,
+    "user": _READ,  # its secrets are another kind
     "lock": _READ,
     "proxy": _READ,
     "auth_server": _READ,
@@ -54,7 +54,7 @@ _EVERY_SERVICE = {
     "semaphore": (*_READ, "create", "update", "delete"),
     "host_cert": _own("create"),
 }
-_NODE = {"node": _own(*_KEEP), "static_host_user": _READ}
+_NODE = {"node": _own("list", *_KEEP), "static_host_user": _READ}
 _APPLICATIONS = {"app": _READ, "app_server": _own(*_KEEP)}
 _DATABASES = {"db": _READ, "db_server": _own(*_KEEP), "db_service": _own(*_KEEP), "database_certificate": ("create",)}
 _KUBERNETES = {"kube_cluster": _READ, "kube_server": _own(*_KEEP)}

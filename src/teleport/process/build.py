@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from teleport import __version__
+from teleport.agent import identity as identities
+from teleport.agent import registration
+from teleport.agent.heartbeat import LabelCommand
+from teleport.agent.identity import HostIdentity, HostKeys
+from teleport.agent.registration import Enrolment
+from teleport.agent.service import AgentConfig, AgentService
 from teleport.auth.bootstrap import FirstInvitation, LocalIdentity
 from teleport.auth.service import AuthService
 from teleport.auth.settings import Settings as ClusterSettings
@@ -19,13 +28,14 @@ from teleport.client import identity_file
 from teleport.credentials.keystore.software import SoftwareKeystore
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock, SystemClock
+from teleport.foundation.errors import BadParameter
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import Service
 from teleport.model.identity import SystemRole
 from teleport.net.address import Address
 from teleport.process import data_dir
 from teleport.process.auth_server import AuthServer
-from teleport.process.config.settings import AuthSettings, Settings
+from teleport.process.config.settings import AuthSettings, NodeSettings, ProxySettings, Settings
 from teleport.process.diagnostics import DiagnosticsService
 from teleport.process.health import Health
 from teleport.process.proxy_server import Place, ProxyServer
@@ -39,6 +49,7 @@ from teleport.storage.store import Store
 log = get_logger("process")
 
 IDENTITY_TTL = timedelta(days=30)
+AUTH_PORT = 3025
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("version",))
@@ -68,7 +79,9 @@ class Building:
             if settings.auth is not None:
                 await self._build_auth(settings.auth)
             if settings.proxy is not None:
-                self._build_proxy()
+                self._build_proxy(settings.proxy)
+            if settings.node is not None:
+                self._build_node(settings.node)
         except BaseException:
             await self._closing.aclose()
             raise
@@ -86,7 +99,7 @@ class Building:
     def drain_for(self, seconds: float) -> None:
         """How long running sessions may take when the services are stopped."""
         for service in self.services:
-            if isinstance(service, ProxyServer | AuthServer):
+            if isinstance(service, ProxyServer | AuthServer | AgentService):
                 service.drain_timeout = seconds
 
     def log_diagnostics(self) -> None:
@@ -148,30 +161,116 @@ class Building:
         )
         identity_file.save(str(self._settings.data_dir / ADMIN_FILE), content)
 
-    def _build_proxy(self) -> None:
-        assert self._settings.proxy is not None
-        place = Place(
-            cluster=self._cluster_name(),
-            host_id=self._host_id,
-            hostname=self._settings.nodename,
-            data_dir=self._settings.data_dir,
-            clock=self._clock,
-            health=self._health,
-        )
+    def _build_proxy(self, settings: ProxySettings) -> None:
+        place = Place(self._host_id, self._settings.nodename, self._settings.data_dir, self._clock, self._health)
         self._health.expect(ProxyServer.name)
-        self.services.append(ProxyServer(self._settings.proxy, place, self._passage(), self._identity))
+        self.services.append(ProxyServer(settings, place, self._passage(), self._identity))
 
-    def _cluster_name(self) -> str:
-        assert self._settings.auth is not None
-        return self._settings.auth.cluster_name
+    def _build_node(self, settings: NodeSettings) -> None:
+        folder = self._folder("node")
+        config = AgentConfig(
+            data_dir=folder,
+            enrolment=self._enrolment("Node", tuple(address.host for address in settings.public)),
+            proxies=self._proxies(),
+            listen=settings.listen,
+            public=settings.public,
+            labels=settings.labels,
+            commands={label.name: LabelCommand(label.command, label.period) for label in settings.commands},
+            permit_user_environment=settings.permit_user_env,
+            permit_port_forwarding=settings.port_forwarding,
+            permit_file_copy=settings.file_copy,
+        )
+        if self._auth is not None:
+            self.services.append(_LocalMember(self._auth, folder / registration.IDENTITY_FILE, self._clock))
+        self.services.append(AgentService(config, self._clock))
 
-    def _passage(self) -> InProcess:
-        assert self._auth_server is not None
-        return InProcess(self._auth_server)
+    def _folder(self, role: str) -> Path:
+        folder = self._settings.data_dir / role
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def _passage(self) -> InProcess | Elsewhere:
+        if self._auth_server is not None:
+            return InProcess(self._auth_server)
+        return Elsewhere(self._server())
+
+    def _server(self) -> Address:
+        """Where this process joins: the cluster it starts itself, or the one it was told of."""
+        if self._settings.auth is not None:
+            return reached_by(self._settings.auth.listen)
+        if self._settings.join.server is None:
+            raise BadParameter("no cluster to join: give --auth-server, or enable the auth service")
+        return self._settings.join.server
+
+    def _proxies(self) -> tuple[Address, ...]:
+        if self._settings.proxy is not None:
+            return (reached_by(self._settings.proxy.listen),)
+        server = self._server()
+        return () if server.port == AUTH_PORT else (server,)
+
+    def _enrolment(self, role: str, names: Sequence[str]) -> Enrolment:
+        join = self._settings.join
+        return Enrolment(
+            server=self._server(),
+            token=join.token,
+            host_id=self._host_id,
+            node_name=self._settings.nodename,
+            role=role,
+            ca_pins=join.ca_pins,
+            principals=tuple(names),
+            insecure=self._settings.insecure,
+        )
 
     async def _identity(self, role: SystemRole, names: Sequence[str]) -> LocalIdentity:
-        assert self._auth is not None
-        return await self._auth.local_identity(role, IDENTITY_TTL, tuple(names))
+        """Signed here where auth runs here; else the stored one, renewed by now and then, or earned by token."""
+        if self._auth is not None:
+            return await self._auth.local_identity(role, IDENTITY_TTL, tuple(names))
+        enrolment = self._enrolment(role, names)
+        folder = self._folder(role.lower())
+        found = await registration.enrol(folder, enrolment, self._clock)
+        if not found.renewal_due(self._clock.now()):
+            client = registration.auth_client(enrolment.server, found)
+            try:
+                found = await registration.renew(client, found, enrolment, self._clock)
+            finally:
+                await client.close()
+            identities.store(folder / registration.IDENTITY_FILE, found)
+        return LocalIdentity(credentials=found.credentials, tls_key=found.keys.tls, ssh_key=found.keys.ssh)
+
+
+class _LocalMember:
+    """Gives the SSH service of auth's own process its first identity: no token is needed where the keys are made."""
+
+    name = "node identity"
+
+    def __init__(self, auth: AuthService, path: Path, clock: Clock) -> None:
+        self._auth = auth
+        self._path = path
+        self._clock = clock
+
+    async def run(self, started: Callable[[], None]) -> None:
+        now = self._clock.now()
+        stored = identities.load(self._path)
+        if stored is None or stored.is_expired(now) or stored.cluster != self._auth.cluster.name:
+            made = await self._auth.local_identity("Node", IDENTITY_TTL)
+            keys = HostKeys(ssh=made.ssh_key, tls=made.tls_key)
+            identities.store(self._path, HostIdentity(keys=keys, credentials=made.credentials, received=now))
+        started()
+        await asyncio.Event().wait()
+
+
+def reached_by(listening: Address) -> Address:
+    """The loopback address of a service of this process that listens on every address."""
+    host = {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1"}.get(listening.host, listening.host)
+    return Address(host, listening.port)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Auth is another process: its address."""
+
+    address: Address
+    acceptor: AuthAcceptor | None = None
 
 
 class InProcess:
@@ -183,9 +282,7 @@ class InProcess:
 
     @property
     def address(self) -> Address:
-        bound = self._server.bound[0]
-        loopback = {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1"}
-        return Address(loopback.get(bound.host, bound.host), bound.port)
+        return reached_by(self._server.bound[0])
 
 
 class FirstUser:
@@ -198,8 +295,6 @@ class FirstUser:
         self._has_proxy = has_proxy
 
     async def run(self, started: Callable[[], None]) -> None:
-        import asyncio
-
         invitation = await self._auth.invite_first_user()
         if invitation is not None:
             print(self._text(invitation), file=sys.stderr, flush=True)

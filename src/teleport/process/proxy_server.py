@@ -69,7 +69,6 @@ class Passage(Protocol):
 class Place:
     """What the proxy is told by the process it lives in."""
 
-    cluster: str
     host_id: str
     hostname: str
     data_dir: Path
@@ -89,6 +88,7 @@ class ProxyServer:
         self._place = place
         self._passage = passage
         self._identities = identities
+        self._cluster = ""
         self._authorities: tuple[TrustedAuthority, ...] = ()
         self._public = PublicCertificates(settings.keypairs) if settings.keypairs else None
         self.drain_timeout = drain
@@ -101,6 +101,7 @@ class ProxyServer:
 
     async def run(self, started: Callable[[], None]) -> None:
         identity = await self._identities("Proxy", self.public_names)
+        self._cluster = identity.credentials.cluster
         tls = HostTls(identity.credentials.tls_certificate.decode(), identity.tls_key, self._trusted)
         self._trust_first(identity)
         transport = RenewedTransport(lambda: self._connect(tls.client()))
@@ -108,7 +109,7 @@ class ProxyServer:
         folder = self._place.data_dir / "proxy"
         folder.mkdir(mode=0o700, exist_ok=True)
         replica = Replica(KINDS, remote_source(client, KINDS), self._place.clock, path=folder / "replica")
-        emitter = Emitter(_send(client), EventSpool(folder / "events"), self._place.clock, self._place.cluster)
+        emitter = Emitter(_send(client), EventSpool(folder / "events"), self._place.clock, self._cluster)
         web = WebApp(transport, self._as_session, advertised(self._settings), self._place.clock)
         service = ProxyService(self._config(tls, replica, emitter, web))
         try:
@@ -130,7 +131,7 @@ class ProxyServer:
         settings, passage = self._settings, self._passage
         addresses = [settings.listen] + ([settings.tunnel_listen] if settings.tunnel_listen else [])
         return ProxyConfig(
-            cluster=self._place.cluster,
+            cluster=self._cluster,
             host_id=self._place.host_id,
             addresses=addresses,
             public_context=self._public.choose if self._public is not None else lambda _: tls.public(),
@@ -150,7 +151,7 @@ class ProxyServer:
 
     def _trust_first(self, identity: LocalIdentity) -> None:
         """Until the copy of the cluster is there: what came with the identity."""
-        credentials, cluster = identity.credentials, self._place.cluster
+        credentials, cluster = identity.credentials, self._cluster
         self._authorities = (
             TrustedAuthority(
                 kind="host",
@@ -167,9 +168,7 @@ class ProxyServer:
         )
 
     def _follow_trust(self, replica: Replica) -> None:
-        own = [
-            authority for authority in replica.list(CertAuthority) if authority.metadata.name == self._place.cluster
-        ]
+        own = [authority for authority in replica.list(CertAuthority) if authority.metadata.name == self._cluster]
         self._authorities = tuple(trusted(authority) for authority in own) or self._authorities
 
     async def _stay_trusted(self, replica: Replica) -> None:
@@ -213,7 +212,7 @@ class ProxyServer:
         return heartbeat
 
     def _connect(self, context: ssl.SSLContext) -> HttpClient:
-        return HttpClient(self._passage.address, tls=context, server_name=auth_server_name(self._place.cluster))
+        return HttpClient(self._passage.address, tls=context, server_name=auth_server_name(self._cluster))
 
     def _as_session(self, certificate: bytes, key: bytes) -> Transport:
         """To auth as a browser's session."""
