@@ -18,7 +18,7 @@ from teleport.foundation.errors import BadParameter
 _NANOSECONDS = 1_000_000_000
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _GO_ZERO_YEAR = 1
-_LONGEST = timedelta(days=100_000)  # the text form is exact up to here
+_LONGEST = timedelta(days=36_500)  # float seconds are exact to the microsecond up to here
 
 
 class Duration(timedelta):

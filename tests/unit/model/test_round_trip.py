@@ -20,7 +20,7 @@ from teleport.model.values import Duration
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
-DURATIONS = st.timedeltas(timedelta(days=-99_999), timedelta(days=99_999)).map(Duration.of)
+DURATIONS = st.timedeltas(timedelta(days=-36_499), timedelta(days=36_499)).map(Duration.of)
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,
     int: WHOLE,
