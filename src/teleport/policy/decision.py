@@ -38,6 +38,18 @@ class Code(StrEnum):
     LOCKED = "locked"
     LOCKS_STALE = "locks_stale"
     NOT_ENFORCED = "not_enforced"
+    JOIN_ALLOWED = "join_allowed"
+    JOIN_NOT_ALLOWED = "join_not_allowed"
+    MODERATOR_MISSING = "moderator_missing"
+    REQUEST_ALLOWED = "request_allowed"
+    REQUEST_NOT_ALLOWED = "request_not_allowed"
+    REQUEST_DENIED = "request_denied"
+    REASON_MISSING = "reason_missing"
+    REVIEW_ALLOWED = "review_allowed"
+    REVIEW_NOT_ALLOWED = "review_not_allowed"
+    REVIEW_OF_OWN = "review_of_own"
+    REVIEWED_ALREADY = "reviewed_already"
+    REQUEST_NOT_PENDING = "request_not_pending"
     SYSTEM_ROLE_FORBIDS = "system_role_forbids"
     NOT_OWN = "not_own"
 
@@ -111,6 +123,15 @@ _ALWAYS_TOLD = frozenset(
         Code.SYSTEM_ROLE_FORBIDS,
         Code.NOT_OWN,
         Code.DENIED_BY_BROKEN_ROLE,
+        Code.JOIN_NOT_ALLOWED,
+        Code.MODERATOR_MISSING,
+        Code.REQUEST_NOT_ALLOWED,
+        Code.REQUEST_DENIED,
+        Code.REASON_MISSING,
+        Code.REVIEW_NOT_ALLOWED,
+        Code.REVIEW_OF_OWN,
+        Code.REVIEWED_ALREADY,
+        Code.REQUEST_NOT_PENDING,
     }
 )
 
@@ -217,6 +238,24 @@ _SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f"access to {_target(r)} denied: the certificate is limited to the resources of an access request."
     ),
     Code.LOCKED: lambda r: r.detail,
+    Code.JOIN_ALLOWED: lambda r: f'joining a {r.kind} session as {r.value} allowed by role "{r.role}".',
+    Code.JOIN_NOT_ALLOWED: lambda r: (
+        f"joining this {r.kind} session as {r.value} denied: your roles allow the modes: {_list(r.wanted)}."
+    ),
+    Code.MODERATOR_MISSING: lambda r: (
+        f'role "{r.role}" requires that others are present: {_alternatives(r)}; the session waits for them.'
+    ),
+    Code.REQUEST_ALLOWED: lambda r: f"access to {_list(r.wanted)} may be requested.",
+    Code.REQUEST_NOT_ALLOWED: lambda r: f'no role of yours allows to request role "{r.value}".',
+    Code.REQUEST_DENIED: lambda r: f'role "{r.role}" denies to request role "{r.value}".',
+    Code.REASON_MISSING: lambda r: f'role "{r.role}" wants a reason with each request.',
+    Code.REVIEW_ALLOWED: lambda r: f'reviewing request "{r.name}" allowed.',
+    Code.REVIEW_NOT_ALLOWED: lambda r: (
+        f'reviewing request "{r.name}" denied: role "{r.value}" is not yours to review.'
+    ),
+    Code.REVIEW_OF_OWN: lambda r: "a request cannot be reviewed by who made it.",
+    Code.REVIEWED_ALREADY: lambda r: f'request "{r.name}" has your review already.',
+    Code.REQUEST_NOT_PENDING: lambda r: f'request "{r.name}" is {r.value}, only pending requests are reviewed.',
     Code.LOCKS_STALE: lambda r: (
         "access denied: locks are not up to date and locking mode is strict; try again later."
     ),
@@ -228,6 +267,10 @@ _SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f'{generic_refusal(r.kind, r.verb)}: system role "{r.role}" may do this only for its own host'
     ),
 }
+
+
+def _alternatives(reason: Reason) -> str:
+    return " or ".join(reason.wanted)
 
 
 def _asker(reason: Reason) -> str:

@@ -44,14 +44,13 @@ _SESSION_KINDS = {"node": "ssh", "kube_cluster": "k8s", "kube_server": "k8s"}
 
 
 def _moderators(role: Role, kind: str) -> str:
-    """Versions before v5 do not know moderated sessions."""
     asked = _SESSION_KINDS.get(kind, "")
-    if not asked or role.version in ("v3", "v4"):
+    if not asked or not role.moderates_sessions:
         return ""
     return ", ".join(
         policy.name or "unnamed"
         for policy in role.spec.allow.require_session_join
-        if asked in policy.kinds or "*" in policy.kinds
+        if not policy.kinds or asked in policy.kinds or "*" in policy.kinds
     )
 
 
