@@ -87,7 +87,7 @@ class AuthService:
         self._nodes = Replica((Node.KIND,), lambda: local_source(store, feed, (Node.KIND,)), clock)
         self._parts, self._bootstrap = _assemble(self.cluster, self._nodes)
         self._is_prepared = False
-        self.recordings = self._parts.recordings
+        self.recordings, self.user_tokens = self._parts.recordings, self._parts.user_tokens
         self.app: ASGIApp = application(bindings(self._parts), Callers(self.cluster).admit)
 
     async def prepare(self) -> None:

@@ -90,7 +90,7 @@ async def static_tokens(cluster: Cluster) -> list[Token]:
         return []
     return [
         Token(
-            metadata=Metadata(name=entry.token),
+            metadata=Metadata(name=entry.token.reveal()),
             spec=TokenSpec(roles=list(entry.roles), join_method="token"),
         )
         for entry in found.spec.static_tokens
