@@ -54,6 +54,8 @@ class Cluster:
 
     name: str = CLUSTER
     clock: SystemClock = field(default_factory=SystemClock)
+    extra_client_cas: tuple[str, ...] = ()
+    """Other authorities that the proxy's TLS accepts; whom they speak for is decided afterwards."""
 
     def __post_init__(self) -> None:
         now = self.clock.now()
@@ -91,7 +93,7 @@ class Cluster:
     def proxy_contexts(self) -> Callable[[str], ssl.SSLContext]:
         """By the ALPN protocol they answer with."""
         chain, key = self.host("proxy-1", "Proxy")
-        trusted = (self.host_ca.tls.certificate, self.user_ca.tls.certificate)
+        trusted = (self.host_ca.tls.certificate, self.user_ca.tls.certificate, *self.extra_client_cas)
         contexts = {
             alpn: tls_contexts.server_context(
                 chain, key, client_ca_pems=trusted, require_client_certificate=False, alpn=(alpn,)

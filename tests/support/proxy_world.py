@@ -17,7 +17,7 @@ from teleport.net.asgi import Receive, Scope, Send
 from teleport.proxy.service import ProxyConfig, ProxyLimits, ProxyService
 from teleport.storage.feed import Change, Message, Snapshot
 from teleport.storage.replica import Replica
-from teleport.tunnel.agent_pool import AgentPool
+from teleport.tunnel.agent_pool import AgentPool, TunnelIdentity
 from teleport.tunnel.dial import Dialed, dial
 from teleport.tunnel.messages import DialRequest
 from teleport.wire.tls_names import ALPN_DIAL
@@ -88,8 +88,11 @@ class World:
         return Address("127.0.0.1", self.proxy.bound[0].port)
 
     def agent(self, host_id: str, *, spares: int = 2) -> AgentPool:
+        return self.agent_as(self.cluster.tunnel_identity(host_id), spares=spares)
+
+    def agent_as(self, identity: TunnelIdentity, *, spares: int = 2) -> AgentPool:
         return AgentPool(
-            self.cluster.tunnel_identity(host_id),
+            identity,
             [self.address],
             spares=spares,
             timing=QUICK,
