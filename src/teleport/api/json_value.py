@@ -32,5 +32,5 @@ def read_json(kind: type, value: Any) -> msgspec.Raw:
 def describe_json(kind: type) -> dict[str, object]:
     """For msgspec's `schema_hook`: anything."""
     if kind is Json:
-        return {}
+        return {"description": "Any JSON."}
     raise NotImplementedError(f"no schema for {kind}")

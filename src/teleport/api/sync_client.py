@@ -124,6 +124,7 @@ class SyncClient:
                 raise failure(answer.status, answer.read())
             while piece := answer.read1(_PIECE):
                 yield piece
+            answer.close()  # read to its end: the connection is good for more
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
