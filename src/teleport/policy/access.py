@@ -201,7 +201,9 @@ class _Question:
             login = next((value for name, value, _ in self.asked if name == "logins"), "")
             lock = locks.blocking(state.locks, state.identity, self.resource, state.now, login=login)
             if lock is not None:
-                return Decision(allowed=False, reason=locks.reason(lock, self.kind))
+                # a lock on a server is no news for somebody who may not know of the server
+                is_visible = not locks.is_of_resource(lock) or visible(self.role_set, self.resource)
+                return Decision(allowed=False, reason=locks.reason(lock, self.kind), is_visible=is_visible)
         return None
 
     def refused_by_limits(self) -> Decision | None:

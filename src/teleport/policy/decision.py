@@ -115,7 +115,6 @@ _ALWAYS_TOLD = frozenset(
         Code.DEVICE_REQUIRED,
         Code.IP_NOT_PINNED,
         Code.IP_DIFFERS,
-        Code.LOCKED,
         Code.LOCKS_STALE,
         Code.NOT_ENFORCED,
         Code.DENIED_BY_RULE,

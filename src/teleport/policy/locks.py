@@ -55,6 +55,11 @@ def reason(lock: Lock, kind: str = "") -> Reason:
     return Reason(code=Code.LOCKED, kind=kind, name=lock.name, detail=message(lock))
 
 
+def is_of_resource(lock: Lock) -> bool:
+    """Whether its message tells of a resource rather than of the person alone."""
+    return not {"server_id", "windows_desktop"}.isdisjoint(lock.spec.target.fields())
+
+
 def is_stale(mode: str, age: timedelta | None) -> bool:
     """In strict mode locks older than five minutes, or of unknown age, stop everything."""
     return mode == "strict" and (age is None or age > MAX_AGE)

@@ -274,13 +274,25 @@ class TestSession:
         roles = role_set(role(allow=OPEN_NODES, options={"pin_source_ip": wanted}))
         assert code(roles, state=AccessState(pinned_ip=pinned, source_ip=source)) is expected
 
-    def test_locks_and_their_age(self) -> None:
+    def test_locks(self) -> None:
         identity = Identity(username="alice", cluster="c", expires=NOW)
         lock = cast("Lock", decode_document(_lock({"login": "root"})))
         state = AccessState(identity=identity, locks=[lock], now=NOW)
         decision = can_access_node(self.roles, node(env="prod"), "root", state)
         assert decision.message_for_user() == 'lock targeting Login:"root" is in force'
         assert code(self.roles, login="alice", state=state) is Code.ALLOWED_BY_ROLE
+
+    def test_a_lock_on_a_server_is_told_only_to_who_may_know_the_server(self) -> None:
+        identity = Identity(username="alice", cluster="c", expires=NOW)
+        lock = cast("Lock", decode_document(_lock({"server_id": "uuid-secret"})))
+        state = AccessState(identity=identity, locks=[lock], now=NOW)
+        seen = can_access_node(self.roles, node("secret"), "root", state)
+        assert seen.message_for_user() == 'lock targeting ServerID:"uuid-secret" is in force'
+        unseen = can_access_node(role_set(), node("secret"), "root", state)
+        assert unseen.message_for_user() == can_access_node(role_set(), node("x"), "root", PLAIN).message_for_user()
+        assert "uuid-secret" in unseen.message_for_administrator()
+
+    def test_the_age_of_locks(self) -> None:
         strict = AccessState(locking_mode="strict")
         assert code(self.roles, state=strict) is Code.LOCKS_STALE
         fresh = AccessState(locking_mode="strict", locks_age=timedelta(minutes=5))
