@@ -190,6 +190,7 @@ class AuditIndex:
         # the files are what is kept: after a loss of power the index catches up with them
         self._writer.execute("pragma synchronous = normal")
         self._writer.execute("pragma cache_size = -32768")
+        self._writer.execute("pragma wal_autocheckpoint = 4000")
         version = self._writer.execute("pragma user_version").fetchone()[0]
         if version == 0:
             self._writer.executescript(f"begin; {_SCHEMA} pragma user_version = {_SCHEMA_VERSION}; commit;")

@@ -90,7 +90,10 @@ class GroupCommit(Generic[Job, Outcome]):
         outcomes: list[Outcome | TeleportError],
         failure: TeleportError | None,
     ) -> None:
-        self._settle(failure)
+        try:
+            self._settle(failure)
+        except Exception as error:
+            failure = failure or self._as_error(error)
         for future, outcome in zip(futures, outcomes if failure is None else [failure] * len(futures), strict=True):
             if not future.done():
                 _resolve(future, outcome)

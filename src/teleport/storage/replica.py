@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -148,13 +148,17 @@ class Replica:
     async def _follow(self) -> None:
         backoff = Backoff()
         while True:
+            source = self._source()
             try:
-                async for message in self._source():
+                async for message in source:
                     self._take(message)
                     backoff.reset()
                 log.warning("the source of the replica ended, asking it again")
             except (TeleportError, OSError) as error:
                 log.warning("the source of the replica is away, trying again", error=error)
+            finally:
+                if isinstance(source, AsyncGenerator):
+                    await source.aclose()
             await asyncio.sleep(backoff.next_delay())
 
     def _take(self, message: Message) -> None:

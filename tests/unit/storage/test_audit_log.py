@@ -67,6 +67,11 @@ async def main():
     except Unavailable as error:
         assert "disk" in str(error), error
     assert 10 < kept < 1000, kept
+    try:
+        await log.emit_lines([event(n) for n in range(5000, 5300)])
+        raise SystemExit("a batch above the limit was acknowledged")
+    except Unavailable:
+        pass
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     assert len((await log.search(EventQuery(start=begin, end=begin + timedelta(days=1)))).lines) == kept
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
@@ -360,6 +365,14 @@ async def test_the_index_is_made_again(log: AuditLog, directory: Path, clock: Mo
     page = await again.search(query())
     await again.close()
     assert numbers(page) == list(range(7))
+
+
+async def test_a_line_that_is_there_twice_is_found_once(log: AuditLog, directory: Path, clock: MovedClock) -> None:
+    await log.emit_lines([event(1)])
+    await log.close()
+    with (directory / "2026-03-01.00:00:00.log").open("ab") as file:
+        file.write(b"".join(event(number) + b"\n" for number in (1, 2, 2, 3)))
+    assert numbers(await reopened(directory, clock)) == [1, 2, 3]
 
 
 async def test_a_line_that_is_no_event_hides_no_other(directory: Path, clock: MovedClock) -> None:

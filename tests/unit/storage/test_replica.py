@@ -207,7 +207,7 @@ async def test_a_restart_survives_an_absent_source(script: Script, clock: MovedC
         assert second.revision == 5
 
 
-@pytest.mark.parametrize("damage", ["", "garbage", "cut", "other kinds"])
+@pytest.mark.parametrize("damage", ["", "garbage", "cut", "cut at a line", "other kinds"])
 async def test_a_damaged_file_is_not_used(script: Script, clock: MovedClock, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "state"
     async with running(_replica(script, clock, path)) as first:
@@ -217,7 +217,8 @@ async def test_a_damaged_file_is_not_used(script: Script, clock: MovedClock, tmp
     if damage == "other kinds":
         path.write_bytes(content.replace(b'"role"', b'"lock"', 1))
     else:
-        path.write_bytes({"": b"", "garbage": b"\xff{", "cut": content[: content.rindex(b"{")]}[damage])
+        cut, cut_at_line = content[: content.rindex(b"{")], content[: content.rindex(b"\n", 0, -1) + 1]
+        path.write_bytes({"": b"", "garbage": b"\xff{", "cut": cut, "cut at a line": cut_at_line}[damage])
     fresh = Script()
     async with running(_replica(fresh, clock, path)) as second:
         await until(lambda: fresh.lives == 1)

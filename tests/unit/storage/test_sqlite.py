@@ -126,6 +126,18 @@ async def test_a_full_disk_refuses_writes_loses_nothing_and_is_left_behind(tmp_p
     _check_integrity(tmp_path / "backend")
 
 
+async def test_a_write_that_cannot_be_staged_stands_in_nobodys_way(tmp_path: Path, clock: MovedClock) -> None:
+    backend = await SqliteBackend.open(tmp_path, clock)
+    try:
+        watch = backend.watch()
+        with pytest.raises(Unavailable):
+            await backend.put("/bad", ["not bytes"])  # type: ignore[arg-type]
+        revision = await backend.put("/good", b"1")
+        assert await anext(watch) == ItemChange(revision, "/good", "put", b"1")
+    finally:
+        await backend.close()
+
+
 async def test_what_was_written_is_there_after_opening_again(tmp_path: Path, clock: MovedClock) -> None:
     backend = await SqliteBackend.open(tmp_path, clock)
     first = await backend.put("/k", b"1")
