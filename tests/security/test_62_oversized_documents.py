@@ -21,11 +21,13 @@ LIMIT_SECONDS = 5.0
     [
         BOMB,
         "[" * 100_000,
+        "[" * 900 + "]" * 900,
+        "&a [*a]",
         "{a: " * 100_000,
         "- " * 100_000 + "x",
-        "kind: user\nmetadata:\n  name: a\n  description: " + "x" * 2_000_000,
+        "kind: user\nmetadata:\n  name: a\n  labels: {a: " + "x" * 2_000_000 + "}",
         "kind: user\nmetadata: {name: a}\nspec:\n  roles: [" + "a, " * 200_000 + "a]",
-        "x" * 17_000_000,
+        "# a comment\n" * 1_500_000,
         "kind: user\nmetadata: {name: a}\n---\n" * 10_001,
         "kind: role\nmetadata: {name: a}\nspec: {allow: {node_labels_expression: '" + "x" * 10_000 + "'}}",
         "kind: role\nmetadata: {name: a}\nspec: {allow: {rules: [{resources: [a], verbs: [b], where: '"
@@ -38,7 +40,8 @@ LIMIT_SECONDS = 5.0
         "kind: user\nmetadata: {name: a, labels: {'" + "k" * 300 + "': v}}",
     ],
     ids=[
-        "alias bomb", "nested lists", "nested mappings", "nested blocks", "large document", "many values",
+        "alias bomb", "nested lists", "closed lists", "list in itself", "nested mappings", "nested blocks",
+        "large document", "many values",
         "large file",
         "many documents", "large expression", "large where", "large reason", "long name", "long label key",
     ],
@@ -55,7 +58,7 @@ def test_oversized_yaml_is_refused_in_time(text: str) -> None:
     [
         "[" * 100_000,
         '{"a":' * 100_000,
-        '{"kind":"user","metadata":{"name":"a","description":"' + "x" * 2_000_000 + '"}}',
+        '{"kind":"user","metadata":{"name":"a","labels":{"a":"' + "x" * 2_000_000 + '"}}}',
         '{"kind":"user","metadata":{"name":"a"},"spec":{"traits":{"a":["' + "x" * 17_000_000 + '"]}}}',
         '[{"kind":"user","metadata":{"name":"a"}}' + ',{"kind":"user","metadata":{"name":"a"}}' * 10_000 + "]",
     ],
