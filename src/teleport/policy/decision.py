@@ -38,6 +38,9 @@ class Code(StrEnum):
     LOCKED = "locked"
     LOCKS_STALE = "locks_stale"
     NOT_ENFORCED = "not_enforced"
+    IMPERSONATION_ALLOWED = "impersonation_allowed"
+    IMPERSONATION_DENIED = "impersonation_denied"
+    IMPERSONATION_NOT_ALLOWED = "impersonation_not_allowed"
     JOIN_ALLOWED = "join_allowed"
     JOIN_NOT_ALLOWED = "join_not_allowed"
     MODERATOR_MISSING = "moderator_missing"
@@ -122,6 +125,8 @@ _ALWAYS_TOLD = frozenset(
         Code.SYSTEM_ROLE_FORBIDS,
         Code.NOT_OWN,
         Code.DENIED_BY_BROKEN_ROLE,
+        Code.IMPERSONATION_DENIED,
+        Code.IMPERSONATION_NOT_ALLOWED,
         Code.JOIN_NOT_ALLOWED,
         Code.MODERATOR_MISSING,
         Code.REQUEST_NOT_ALLOWED,
@@ -237,6 +242,9 @@ _SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f"access to {_target(r)} denied: the certificate is limited to the resources of an access request."
     ),
     Code.LOCKED: lambda r: r.detail,
+    Code.IMPERSONATION_ALLOWED: lambda r: f'impersonating {r.value} allowed by role "{r.role}".',
+    Code.IMPERSONATION_DENIED: lambda r: f'impersonating {r.value} denied by role "{r.role}".',
+    Code.IMPERSONATION_NOT_ALLOWED: lambda r: f"impersonating {r.value} denied: no role of yours allows it.",
     Code.JOIN_ALLOWED: lambda r: f'joining a {r.kind} session as {r.value} allowed by role "{r.role}".',
     Code.JOIN_NOT_ALLOWED: lambda r: (
         f"joining this {r.kind} session as {r.value} denied: your roles allow the modes: {_list(r.wanted)}."
