@@ -23,13 +23,14 @@ async def test_a_host_does_not_dial() -> None:
         await agent.wait_connected()
         answer = (await here.dial("web1", user=here.cluster.host("another-host"))).answer
         assert not answer.allowed
-        assert answer.code == "access_denied"
+        assert answer.message == "hosts do not dial resources"
 
 
-async def test_a_user_opens_no_tunnel() -> None:
+@pytest.mark.parametrize("claimed", [WEB1, ""], ids=["as a host", "as no host"])
+async def test_a_user_opens_no_tunnel(claimed: str) -> None:
     here = world()
     async with here.running() as proxy:
-        identity = here.cluster.tunnel_identity(WEB1, pair=here.cluster.user(WEB1))
+        identity = here.cluster.tunnel_identity(claimed, pair=here.cluster.user(WEB1))
         async with here.agent_as(identity) as agent:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(agent.wait_connected(), 0.7)
