@@ -90,8 +90,8 @@ def test_an_interactive_session_is_recorded_replayed_and_audited(
     session = str(ended(cluster, "behind")[-1]["sid"])
     until(lambda: session in alice.tsh("recordings", "ls", "--format=json").ok().out, "recording listed")
     until(lambda: "replay-me" in alice.tsh("play", "--format=text", session).out, "replay")
-    types = {event["event"] for event in cluster.events() if event.get("sid") == session}
-    assert types >= {"session.start", "session.end", "session.data", "session.upload"}
+    told = {"session.start", "session.end", "session.data", "session.upload"}
+    until(lambda: told <= {one["event"] for one in cluster.events() if one.get("sid") == session}, "story told")
 
 
 def ended(cluster: Cluster, host: str) -> list[dict[str, object]]:
