@@ -1,7 +1,7 @@
 """The configuration with which stock OpenSSH programs reach servers: `Host` blocks, `known_hosts`, ProxyCommand.
 
-Whatever names servers have, they reach our program as one argument each: OpenSSH itself fills `%h`, `%r` and `%p` in
-and refuses shell characters in host names; values of ours that it would expand are written with `%%`.
+A shell runs the ProxyCommand. So the user's name is never part of it, the host's name stands between quotes (OpenSSH
+refuses names with quotes in them), and values of ours are quoted and have their `%` doubled.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class SshConfig(NamedTuple):
         for cluster in self.clusters:
             command = [*self.program, "proxy", "ssh", f"--proxy={self.proxy}", f"--cluster={cluster}"]
             command += ["--fdpass"] if self.pass_descriptor else []
-            # `exec` leaves no shell behind; quoting keeps every value one word
+            # ssh itself puts `exec` in front, so no shell stays behind; quoting keeps every value one word
             line = " ".join(_command_word(word) for word in command)
             blocks += [
                 "",
                 f"Host *.{cluster} !{self.proxy_host}",
                 f"    Port {self.port}",
-                f"    ProxyCommand exec {line} -- '%r@%h:%p'",
+                f"    ProxyCommand {line} -- '%h:%p'",
                 *(["    ProxyUseFdpass yes"] if self.pass_descriptor else []),
             ]
         return "\n".join(blocks) + "\n"
