@@ -18,11 +18,11 @@ from teleport.foundation.errors import TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
 from teleport.model.events.base import Event
 from teleport.model.events.catalog import encode_event
-from teleport.storage.audit_files import DayFiles
-from teleport.storage.audit_index import AuditIndex
-from teleport.storage.audit_lines import Line, read_line
+from teleport.storage.audit.files import DayFiles
+from teleport.storage.audit.index import AuditIndex
+from teleport.storage.audit.lines import Line, read_line
+from teleport.storage.audit.writer import AuditWriter
 from teleport.storage.audit_search import EventPage, EventQuery, condition_of, find_events, read_places
-from teleport.storage.audit_writer import AuditWriter
 from teleport.storage.group_commit import GroupCommit
 
 __all__ = ["AuditLog", "EventPage", "EventQuery"]

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from teleport.foundation.errors import BadParameter, LimitExceeded
 from teleport.model.events.trimming import MAX_EVENT, trimmed
-from teleport.storage.audit_files import DayFiles
-from teleport.storage.audit_index import AuditIndex, Condition, Place
-from teleport.storage.audit_lines import microseconds
+from teleport.storage.audit.files import DayFiles
+from teleport.storage.audit.index import AuditIndex, Condition, Place
+from teleport.storage.audit.lines import microseconds
 
 MAX_LIMIT = 10_000
 MAX_PAGE_BYTES = 1024 * 1024

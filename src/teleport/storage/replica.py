@@ -218,13 +218,13 @@ class Replica:
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             if self._heard is not None and self._is_due_to_save(self._heard):
+                self._is_changed = False  # from here on: what changes while the thread writes is for the next time
                 await asyncio.to_thread(self._try_to_save, path, self._heard, self._all())
 
     def _is_due_to_save(self, heard: datetime) -> bool:
         return self._is_changed or self._saved is None or heard - self._saved > _SAVE_UNCHANGED_AFTER
 
     def _try_to_save(self, path: Path, heard: datetime, resources: tuple[Resource, ...]) -> None:
-        self._is_changed = False
         try:
             replica_file.save(path, self._revision, heard, self._shelves, resources)
             self._saved = heard

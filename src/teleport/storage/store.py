@@ -20,6 +20,7 @@ from teleport.storage.keys import key_of, label_of, prefix_of
 R = TypeVar("R", bound=Resource)
 
 MAX_LIMIT = 1000
+_ITERATED_AT_ONCE = 250
 
 
 class Page(Struct, Generic[R], frozen=True):
@@ -114,7 +115,7 @@ class Store:
         next_start = items[limit].key.removeprefix(prefix) if len(items) > limit else ""
         return Page([read_resource(kind, item) for item in items[:limit]], next_start)
 
-    async def iterate(self, kind: type[R], page_size: int = MAX_LIMIT) -> AsyncIterator[R]:
+    async def iterate(self, kind: type[R], page_size: int = _ITERATED_AT_ONCE) -> AsyncIterator[R]:
         """All of a kind in order of names; what is written meanwhile may or may not be among them."""
         start = ""
         while True:

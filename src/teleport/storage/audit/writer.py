@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import BadParameter, TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
-from teleport.storage.audit_files import DayFiles, day_file_name, day_of_file
-from teleport.storage.audit_index import AuditIndex, Entry, day_of
-from teleport.storage.audit_lines import Line, microseconds, read_line
+from teleport.storage.audit.files import DayFiles, day_file_name, day_of_file
+from teleport.storage.audit.index import AuditIndex, Entry, day_of
+from teleport.storage.audit.lines import Line, microseconds, read_line
 
 log = get_logger("audit")
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from teleport.foundation.errors import BadParameter
 from teleport.model.events.trimming import MAX_EVENT, trimmed
-from teleport.storage.audit_index import Entry
+from teleport.storage.audit.index import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_UID = 128
