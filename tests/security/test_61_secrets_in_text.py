@@ -64,7 +64,7 @@ WITH_SECRETS = {
 
 
 def test_the_kinds_that_hold_secrets_are_these() -> None:
-    theirs = {"user_secrets", "user_token", "web_session", "ca_secrets", "token"}
+    theirs = {"user_secrets", "user_token", "web_session", "ca_secrets", "static_tokens", "token"}
     ours = {"github", "oidc", "saml", "trusted_cluster", "kube_cluster", "kube_server", "plugin"}
     assert set(WITH_SECRETS) == theirs | ours
 

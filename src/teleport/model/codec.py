@@ -196,8 +196,7 @@ def _hidden_value(value: object) -> object:
     if isinstance(value, Secret):
         return Secret("")
     if isinstance(value, msgspec.Struct):
-        hidden = getattr(value, "hidden", None)
-        return hidden() if callable(hidden) else _hidden(value)
+        return _hidden(value)
     if isinstance(value, list):
         return [_hidden_value(item) for item in value]
     if isinstance(value, dict):

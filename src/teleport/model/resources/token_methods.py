@@ -1,4 +1,4 @@
-"""The configuration blocks of a token's join methods: which proof from elsewhere lets a host or bot in."""
+"""The spec of a token, and the blocks of its join methods: which proof from elsewhere lets a host or bot in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Literal
 
 from teleport.model.resource import Model
 from teleport.model.sensitive import Secret
-from teleport.model.values import Duration, Flag, StringList
+from teleport.model.values import CommaList, Duration, Flag, LabelSelector, StringList
+
+SECRET_METHODS = ("token", "ec2")
+JOIN_METHODS = (
+    "token", "ec2", "iam", "azure", "gcp", "github", "gitlab", "circleci", "kubernetes", "tpm", "spacelift",
+    "terraform_cloud", "bitbucket", "oracle", "azure_devops", "bound_keypair", "env0",
+)  # fmt: skip
 
 
 class AWSRule(Model):
@@ -231,3 +237,31 @@ class BoundKeypairBlock(Model):
 
 
 AWS_IID_TTL = Duration(minutes=5)
+
+
+class TokenSpec(Model):
+    """`uses` (ours): how often the token may be used; 0 is any number of times."""
+
+    roles: CommaList = []
+    join_method: str = ""
+    bot_name: str = ""
+    suggested_labels: LabelSelector = {}
+    suggested_agent_matcher_labels: LabelSelector = {}
+    allow: list[AWSRule] = []
+    aws_iid_ttl: Duration | None = None
+    uses: int = 0
+    integration: str = ""
+    azure: AzureBlock | None = None
+    gcp: GCPBlock | None = None
+    github: GitHubBlock | None = None
+    gitlab: GitLabBlock | None = None
+    circleci: CircleCIBlock | None = None
+    kubernetes: KubernetesBlock | None = None
+    spacelift: SpaceliftBlock | None = None
+    terraform_cloud: TerraformCloudBlock | None = None
+    tpm: TPMBlock | None = None
+    bitbucket: BitbucketBlock | None = None
+    oracle: OracleBlock | None = None
+    azure_devops: AzureDevOpsBlock | None = None
+    env0: Env0Block | None = None
+    bound_keypair: BoundKeypairBlock | None = None
