@@ -23,11 +23,11 @@ from teleport.policy import locks
 from teleport.policy.decision import Code, Decision, Reason
 from teleport.policy.enforcement import unenforced
 from teleport.policy.matching import FieldIndex, KindIndex, bits
+from teleport.policy.near_misses import near_misses
 from teleport.policy.options import SessionMFA, meets, satisfies_mfa, strictest
 from teleport.policy.role_set import SELECTORS, RoleSet
 
 _R = TypeVar("_R", bound=Resource)
-_MAX_NOTES = 64
 _PLACEHOLDERS = ("no-login-", "-teleport-")
 
 
@@ -311,56 +311,9 @@ class _Question:
         return Decision(
             allowed=False,
             reason=reason,
-            notes=tuple(self._near_misses()),
+            notes=near_misses(self.role_set, self.kind, _display(self.resource), self.labels, self.asked),
             is_visible=visible(self.role_set, self.resource),
         )
-
-    def _near_misses(self) -> list[Reason]:
-        """For each role that speaks of this kind: the first thing that kept it from allowing."""
-        notes: list[Reason] = []
-        by_labels = self.index.allow.mask(self.labels)
-        for number in bits(self.index.allow.named):
-            if len(notes) == _MAX_NOTES:
-                break
-            role = self.role_set.roles[number]
-            if not by_labels >> number & 1:
-                notes.append(self._label_note(number, role.name, role.spec.allow.namespaces))
-                continue
-            for name, value, field in self.asked:
-                if not field.allow_mask(value) >> number & 1:
-                    parts = {"role": role.name, "field": name, "value": value}
-                    wanted = tuple(field.allowed[number])
-                    notes.append(
-                        Reason(
-                            code=Code.MATCHER_DIFFERS,
-                            kind=self.kind,
-                            name=_display(self.resource),
-                            wanted=wanted,
-                            **parts,
-                        )
-                    )
-                    break
-        return notes
-
-    def _label_note(self, number: int, role: str, namespaces: list[str]) -> Reason:
-        condition = self.index.allow.conditions[number]
-        field = f"{self.index.selector}_labels"
-        if condition.is_broken:
-            problem = next(one for one in self.role_set.problems() if one.role == role and not one.is_deny)
-            return Reason(code=Code.LABELS_DIFFER, kind=self.kind, role=role, field=field, detail=problem.message)
-        difference = condition.selector.difference(self.labels)
-        if difference is not None:
-            key, values = difference
-            found = self.labels.get(key)
-            value = f"{key}: {found}" if found is not None else f"no {key}"
-            detail = f"{key}: {', '.join(values.patterns) or 'nothing'}"
-            return Reason(code=Code.LABELS_DIFFER, kind=self.kind, role=role, field=field, value=value, detail=detail)
-        if condition.expression is not None:
-            text = condition.expression.text
-            return Reason(
-                code=Code.LABELS_DIFFER, kind=self.kind, role=role, field=f"{field}_expression", detail=text
-            )
-        return Reason(code=Code.NAMESPACE_DIFFERS, kind=self.kind, role=role, wanted=tuple(namespaces))
 
 
 def _wants_device(mode: str, is_bot: bool) -> bool:

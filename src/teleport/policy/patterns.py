@@ -134,7 +134,10 @@ class PatternSet:
     def matches(self, text: str) -> bool:
         if self.matches_all or text in self._literals:
             return True
-        return any(test(text) for test in self._tests)
+        for test in self._tests:  # noqa: SIM110 - a generator costs more than most tests
+            if test(text):
+                return True
+        return False
 
 
 _REPLACEMENT = re.compile(r"\$(?:(\$)|\{(\w{1,64})\}|(\w{1,64}))", re.ASCII)
