@@ -23,6 +23,9 @@ class RateLimiter:
         self._burst = float(burst)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def take(self, address: str) -> None:
         """Raises LimitExceeded when the address has used up its allowance."""
         key = _network(address)
