@@ -22,6 +22,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import uvloop
+
 from teleport.credentials import tls_contexts, x509
 from teleport.credentials.authorities import TlsAuthority, TrustedAuthority
 from teleport.credentials.keys import PrivateKey
@@ -203,7 +205,8 @@ def main() -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        asyncio.run(run_proxy(cluster, Address(*auth.getsockname()[:2]), writing))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the daemons do
+            runner.run(run_proxy(cluster, Address(*auth.getsockname()[:2]), writing))
         os._exit(0)
     try:
         port = int(os.read(reading, 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -19,8 +20,9 @@ class ConnectionLimits:
 class ConnectionCounter:
     """Counts connections against limits. Not for use by several threads."""
 
-    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+    def __init__(self, limits: ConnectionLimits | None = None, on_refused: Callable[[], None] = lambda: None) -> None:
         self.limits = limits or ConnectionLimits()
+        self._on_refused = on_refused
         self.refused = 0
         self._open: dict[str, int] = {}
         self._unproven: dict[str, int] = {}
@@ -46,6 +48,7 @@ class ConnectionCounter:
             or self._unproven.get(network, 0) >= limits.unproven_per_ip
         ):
             self.refused += 1
+            self._on_refused()
             return None
         _add(self._open, network, 1)
         _add(self._unproven, network, 1)

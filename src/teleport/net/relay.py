@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 
 from teleport.net.handoff import HandedOff
-from teleport.net.relay_flow import Flow, Transfer
+from teleport.net.relay_flow import Flow
 from teleport.net.relay_lane import Lane
+from teleport.net.relay_transfer import Transfer
 from teleport.net.sockets import tune
 
 OnEnd = Callable[[Transfer], None]

@@ -12,10 +12,10 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from teleport.net.handoff import HandedOff
+from teleport.net.relay_transfer import EndReason, Transfer
 
 TURN_LIMIT = 1 << 20  # bytes one direction may move before others have their turn
 
@@ -27,7 +27,6 @@ _SET_PIPE_SIZE = 1031
 _SPLICE_FLAGS = getattr(os, "SPLICE_F_MOVE", 1) | getattr(os, "SPLICE_F_NONBLOCK", 2)
 
 Outcome = Literal["blocked", "ended", "more"]
-EndReason = Literal["finished", "lost", "idle", "closed"]
 
 
 class SideLost(Exception):
@@ -35,15 +34,6 @@ class SideLost(Exception):
 
     def __init__(self, side: Literal["source", "target"]) -> None:
         self.side = side
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """How a joined connection ended, and the bytes that passed from each side to the other."""
-
-    from_a: int
-    from_b: int
-    reason: EndReason
 
 
 class End:

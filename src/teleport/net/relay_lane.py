@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from teleport.foundation.logs import get_logger
-from teleport.net.relay_flow import End, EndReason, Flow, Pipes, Transfer
+from teleport.net.relay_flow import End, Flow, Pipes
+from teleport.net.relay_transfer import EndReason, Transfer
 
 log = get_logger("net:relay")
 

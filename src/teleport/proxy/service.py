@@ -16,7 +16,8 @@ from teleport.net.asgi import AsgiApp
 from teleport.net.connection_limits import ConnectionCounter, ConnectionLimits
 from teleport.net.http_server import HttpLimits, HttpServer
 from teleport.net.listener import Listener, listen
-from teleport.net.relay import Relay
+from teleport.net.relays import Relay
+from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Emit
 from teleport.proxy.gateways.auth import AuthAcceptor, AuthAddress, AuthGateway, AuthRoute
 from teleport.proxy.gateways.dial import DialGateway
@@ -80,7 +81,7 @@ class ProxyService:
         self.bound: tuple[Address, ...] = ()
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
         self.relay = Relay()
-        self.counter = ConnectionCounter(config.limits.connections)
+        self.counter = ConnectionCounter(config.limits.connections, figures.REFUSED.inc)
 
     async def run(self, started: Callable[[], None]) -> None:
         config = self._config
@@ -96,6 +97,7 @@ class ProxyService:
         self.relay.start()
         try:
             self.bound = tuple(listener.addresses)
+            figures.TUNNELS.set_function(lambda: len(self.registry))
             listener.start()
             background.start(self.registry.keep_alive(), "tunnel-pings")
             log.info("proxy listens", addresses=", ".join(map(str, self.bound)), cluster=config.cluster)

@@ -80,6 +80,10 @@ class AgentRegistry:
         self._by_host: dict[str, list[AgentLink]] = {}
         self._is_draining = False
 
+    def __len__(self) -> int:
+        """Control connections."""
+        return len(self._by_control)
+
     def agents(self) -> list[ConnectedAgent]:
         return [
             ConnectedAgent(link.host_id, tuple(link.services), link.version, len(link.spares), link.is_draining)

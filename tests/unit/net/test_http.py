@@ -262,7 +262,7 @@ async def send_raw(address: Address, *pieces: bytes, pause: float = 0.0) -> byte
                 writer.write(piece)
                 await asyncio.sleep(pause)
             return await reader.read()
-    except ConnectionError:
+    except (ConnectionError, RuntimeError):  # the latter is uvloop's word for it
         return b""
     finally:
         writer.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from teleport.net.handoff import HandedOff
 from teleport.net.relay import Relay
-from teleport.net.relay_flow import Transfer
+from teleport.net.relay_portable import PortableRelay
+from teleport.net.relay_transfer import Transfer
 
 
 def tcp_pair() -> tuple[socket.socket, socket.socket]:
@@ -40,6 +41,11 @@ class Joint:
         return self.ended[0]
 
 
+async def heard(sock: socket.socket, size: int) -> bytes:
+    """What comes next; read in a thread, as a relay may need this one."""
+    return await asyncio.to_thread(sock.recv, size)
+
+
 def read_to_end(sock: socket.socket) -> bytes:
     pieces = []
     while piece := sock.recv(1 << 20):
@@ -47,8 +53,17 @@ def read_to_end(sock: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
+@pytest.fixture(params=[Relay, PortableRelay])
+async def relay(request: pytest.FixtureRequest) -> AsyncIterator[Relay]:
+    """Both relays keep the same promises."""
+    relay: Relay = request.param()
+    relay.start()
+    yield relay
+    relay.close()
+
+
 @pytest.fixture
-def relay() -> Iterator[Relay]:
+def threaded() -> Iterator[Relay]:
     relay = Relay(bulk_lanes=2)
     relay.start()
     yield relay
@@ -58,9 +73,9 @@ def relay() -> Iterator[Relay]:
 async def test_bytes_pass_both_ways_and_are_counted(relay: Relay) -> None:
     joint = Joint(relay)
     joint.client.sendall(b"question")
-    assert joint.server.recv(100) == b"question"
+    assert await heard(joint.server, 100) == b"question"
     joint.server.sendall(b"an answer")
-    assert joint.client.recv(100) == b"an answer"
+    assert await heard(joint.client, 100) == b"an answer"
     joint.client.close()
     joint.server.close()
     assert await joint.end() == Transfer(8, 9, "finished")
@@ -73,7 +88,7 @@ async def test_leftover_bytes_come_first(relay: Relay) -> None:
     joint.client.sendall(b"bird")
     received = b""
     while len(received) < 10:
-        received += joint.server.recv(100)
+        received += await heard(joint.server, 100)
     assert received == b"early bird"
 
 
@@ -83,7 +98,7 @@ async def test_one_direction_may_end_while_the_other_goes_on(relay: Relay) -> No
     joint.client.shutdown(socket.SHUT_WR)
     assert await asyncio.to_thread(read_to_end, joint.server) == b"all I have"
     joint.server.sendall(b"late answer")
-    assert joint.client.recv(100) == b"late answer"
+    assert await heard(joint.client, 100) == b"late answer"
     assert not joint.ended
     joint.server.close()
     assert await joint.end() == Transfer(10, 11, "finished")
@@ -128,10 +143,10 @@ async def test_a_slow_reader_holds_its_sender_back_and_loses_nothing(relay: Rela
 async def test_a_reset_of_one_side_delivers_what_came_before_and_ends_the_other(relay: Relay) -> None:
     joint = Joint(relay)
     joint.server.sendall(b"last words")
-    assert joint.client.recv(100) == b"last words"
+    assert await heard(joint.client, 100) == b"last words"
     joint.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     joint.server.close()
-    assert joint.client.recv(100) == b""
+    assert await heard(joint.client, 100) == b""
     transfer = await joint.end()
     assert (transfer.from_b, transfer.reason) == (10, "lost")
 
@@ -141,10 +156,10 @@ async def test_words_sent_just_before_closing_arrive_although_the_other_side_sti
         joint = Joint(relay)
         joint.client.sendall(b"x" * 1000)
         joint.server.sendall(b"goodbye")
-        joint.server.recv(1)  # leaves bytes unread: closing now resets
+        await heard(joint.server, 1)  # leaves bytes unread: closing now resets
         joint.server.close()
         received = b""
-        while piece := joint.client.recv(100):
+        while piece := await heard(joint.client, 100):
             received += piece
         assert received in (b"goodbye", b"")  # the kernel may drop it, we may not hang
         joint.client.close()
@@ -169,7 +184,7 @@ async def test_closing_the_relay_ends_everything(relay: Relay) -> None:
     relay.close()
     for joint in joints:
         assert (await joint.end()).reason == "closed"
-        assert joint.client.recv(1) == b""
+        assert await heard(joint.client, 1) == b""
 
 
 async def test_drain_waits_for_the_last_connection(relay: Relay) -> None:
@@ -180,8 +195,8 @@ async def test_drain_waits_for_the_last_connection(relay: Relay) -> None:
     assert await relay.drain(10)
 
 
-async def test_busy_flows_move_to_their_own_threads_and_come_back(relay: Relay) -> None:
-    joint = Joint(relay)
+async def test_busy_flows_move_to_their_own_threads_and_come_back(threaded: Relay) -> None:
+    joint = Joint(threaded)
     data = b"z" * (8 << 20)
     for _ in range(100):
         sending = asyncio.get_running_loop().run_in_executor(None, joint.client.sendall, data)
@@ -189,13 +204,13 @@ async def test_busy_flows_move_to_their_own_threads_and_come_back(relay: Relay) 
         while left:
             left -= len(await asyncio.to_thread(joint.server.recv, 1 << 20))
         await sending
-        if joint.flow.lane is not relay.main_lane:
+        if joint.flow.lane is not threaded.main_lane:
             break
-    assert joint.flow.lane is not relay.main_lane, "a bulk flow never left the shared thread"
+    assert joint.flow.lane is not threaded.main_lane, "a bulk flow never left the shared thread"
     async with asyncio.timeout(20):
-        while joint.flow.lane is not relay.main_lane:
+        while joint.flow.lane is not threaded.main_lane:
             joint.client.sendall(b"k")
-            assert joint.server.recv(1) == b"k"
+            assert await heard(joint.server, 1) == b"k"
             await asyncio.sleep(0.02)
 
 

@@ -15,6 +15,7 @@ import pytest
 from data_plane import echo_server, eventually
 from proxy_world import World, document, node, role, singletons
 
+from teleport.foundation import metrics
 from teleport.foundation.errors import NotAuthenticated, Unavailable
 from teleport.net import frames
 from teleport.net.address import Address
@@ -82,6 +83,8 @@ async def test_a_client_reaches_an_agent_and_bytes_flow_raw_both_ways() -> None:
         incoming.connection.close()
         assert await receive(dialed.connection, 100) == b"goodbye"
         await eventually(lambda: len(proxy.relay) == 0 and proxy.relay.bytes_moved == 38, "the relay is done")
+        assert b"proxy_ssh_sessions_total 0.0" in metrics.exposition()
+        assert b"teleport_reverse_tunnels_connected 1.0" in metrics.exposition()
         event = here.events[-1]
         assert (event.type, event.code) == ("session.connect", "T2010I")
         assert getattr(event, "server_addr", "") == "10.0.0.1:3022"

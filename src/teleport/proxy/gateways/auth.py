@@ -9,7 +9,7 @@ from typing import Protocol
 from teleport.foundation.errors import Unavailable
 from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
-from teleport.net.relay import Relay
+from teleport.net.relays import Relay
 from teleport.net.sockets import connect
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.wire import proxy_protocol

@@ -12,8 +12,10 @@ from teleport.foundation.logs import get_logger
 from teleport.model.identity import Identity
 from teleport.net import frames
 from teleport.net.frame_stream import receive_one
-from teleport.net.relay import Relay
+from teleport.net.relay_transfer import Transfer
+from teleport.net.relays import Relay
 from teleport.net.tls import TlsConnection
+from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Granted
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.proxy.gateways.tunnel import Identify
@@ -69,9 +71,11 @@ class DialGateway:
     async def _connect(
         self, arrival: Arrival, tls: TlsConnection, identity: Identity, request: DialRequest, granted: Granted
     ) -> None:
+        figures.DIALS.inc()
         try:
             agent = await self._registry.connect(granted.host_id, granted.request)
         except TeleportError as problem:
+            figures.FAILED_DIALS.inc()
             answer = self._desk.unreachable(identity, request, arrival.client, problem)
             await self._refuse(arrival, tls, answer)
             return
@@ -81,8 +85,14 @@ class DialGateway:
         except BaseException:
             agent.close()  # the client may have left while we dialled
             raise
+        figures.SESSIONS.inc()
         release = arrival.slot.release
-        self._relay.join(client, agent, on_end=lambda _: release())
+
+        def ended(_: Transfer) -> None:
+            figures.SESSIONS.dec()
+            release()
+
+        self._relay.join(client, agent, on_end=ended)
 
     async def _refuse(self, arrival: Arrival, tls: TlsConnection, answer: DialAnswer) -> None:
         await tls.write(frames.encode(answer))
