@@ -82,6 +82,8 @@ class Building:
                 self._build_proxy(settings.proxy)
             if settings.node is not None:
                 self._build_node(settings.node)
+            if self._auth is not None:
+                self.services.append(FirstUser(self._auth))
         except BaseException:
             await self._closing.aclose()
             raise
@@ -125,7 +127,6 @@ class Building:
         )
         self._auth_server = AuthServer(self._auth, settings.listen, _hosts(settings.public), drain=25.0)
         self.services.append(self._auth_server)
-        self.services.append(FirstUser(self._auth, self._settings.proxy is not None))
 
     def _cluster_settings(self, settings: AuthSettings) -> ClusterSettings:
         return ClusterSettings(
@@ -286,13 +287,12 @@ class InProcess:
 
 
 class FirstUser:
-    """Prints the way in while there is no user. A service, so that it comes after auth and before nobody waits."""
+    """Prints the way in while there is no user. The last service, so that the link is the last thing a person sees."""
 
     name = "first user"
 
-    def __init__(self, auth: AuthService, has_proxy: bool) -> None:
+    def __init__(self, auth: AuthService) -> None:
         self._auth = auth
-        self._has_proxy = has_proxy
 
     async def run(self, started: Callable[[], None]) -> None:
         invitation = await self._auth.invite_first_user()
