@@ -58,6 +58,8 @@ async def test_a_link_is_spent_once_even_when_two_answer_together(tmp_path: Path
         ]
         results = await asyncio.gather(*answers, return_exceptions=True)
         assert sum(isinstance(result, users.PasswordSet) for result in results) == 1
+        with pytest.raises(NotFound):
+            await stranger.call(users.SHOW_TOKEN, users.UserToken(granted.token))
 
 
 async def test_the_store_holds_no_link(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class Callers:
             raise await self._refused(caller, "the certificate is pinned to another IP address; log in again")
         if identity.user_type == "local" and await self._cluster.store.find(User, identity.username) is None:
             raise await self._refused(caller, "the user of this certificate does not exist any more")
-        role_set = await role_set_of(self._cluster, identity.roles, identity.traits, identity.username)
+        role_set = await role_set_of(self._cluster, identity)
         if role_set.options.pin_source_ip and not identity.pinned_ip:
             raise await self._refused(caller, "the certificate must be pinned to an IP address; log in again")
         return Caller(caller.address, identity, role_set, caller.user_agent)
@@ -144,17 +144,15 @@ class Callers:
         return AccessDenied(message, event_id=await self._cluster.journal.record(event))
 
 
-async def role_set_of(
-    cluster: Cluster, names: tuple[str, ...], traits: dict[str, tuple[str, ...]], username: str
-) -> RoleSet:
+async def role_set_of(cluster: Cluster, identity: Identity) -> RoleSet:
     """Raises AccessDenied when a role is gone: leaving it out could widen what the others allow."""
-    roles: list[Role] = []
-    for name in names:
+    roles: dict[str, Role] = {}
+    for name in identity.roles:
         try:
-            roles.append(await cluster.store.get(Role, name))
+            roles[name] = await cluster.store.get(Role, name)
         except NotFound:
             raise AccessDenied(f"role {name!r} does not exist any more; log in again") from None
-    return RoleSet.of(roles, traits, username)
+    return cluster.role_sets.for_identity(identity, roles, cluster.name)
 
 
 def _client_address(peer: Peer, identity: Identity | None) -> str:

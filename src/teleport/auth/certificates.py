@@ -101,7 +101,7 @@ class Certificates:
             kubernetes_cluster=kubernetes_cluster,
             user_type="sso" if user.is_sso else "local",
         )
-        role_set = await role_set_of(self._cluster, roles, traits, user.name)
+        role_set = await role_set_of(self._cluster, identity)
         draft = Draft(
             identity=identity,
             role_set=role_set,

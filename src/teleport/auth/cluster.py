@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from teleport.auth.authorities import Authorities
 from teleport.auth.journal import Journal
@@ -10,6 +10,7 @@ from teleport.auth.settings import Settings
 from teleport.foundation.clock import Clock
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
 from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
+from teleport.policy.role_set import RoleSetMemory
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.feed import Feed
 from teleport.storage.recordings import RecordingStore
@@ -28,6 +29,7 @@ class Cluster:
     clock: Clock
     authorities: Authorities
     journal: Journal
+    role_sets: RoleSetMemory = field(default_factory=RoleSetMemory)
 
     @property
     def name(self) -> str:

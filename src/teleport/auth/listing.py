@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from teleport.api.routes.resources import ListResources, ResourcePage
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.showing import encoded
 from teleport.foundation.errors import BadParameter
-from teleport.model.codec import encode_json, without_secrets
 from teleport.model.kinds import Kind, kind_named
 from teleport.model.resource import Resource
 from teleport.model.resources.node import Node
@@ -101,11 +99,6 @@ class Listing:
         if caller.role_set is not None:
             return any(actions.is_conditional(caller.role_set, verb, kind.name) for verb in ("list", read_verb(kind)))
         return not self._guard.allows(caller, read_verb(kind), kind.name)
-
-
-def encoded(resource: Resource, *, with_secrets: bool) -> msgspec.Raw:
-    """A resource as the API carries it."""
-    return msgspec.Raw(encode_json(resource if with_secrets else without_secrets(resource)))
 
 
 def _logins(caller: Caller, nodes: Iterable[Resource]) -> tuple[tuple[str, ...], ...]:

@@ -15,9 +15,10 @@ from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.defaults import default_singleton
 from teleport.auth.guard import Guard
-from teleport.auth.listing import encoded, known_kind, read_verb
+from teleport.auth.listing import known_kind, read_verb
 from teleport.auth.resource_events import record_change
 from teleport.auth.resource_rules import MAX_RESOURCE, NO_RULES, RULES, Ground
+from teleport.auth.showing import encoded
 from teleport.credentials.tokens import new_uuid, random_token
 from teleport.foundation.errors import (
     AccessDenied,

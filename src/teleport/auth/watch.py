@@ -10,7 +10,8 @@ from teleport.api.routes.changes import ChangeLine, Watch
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
-from teleport.auth.listing import encoded, known_kind, read_verb
+from teleport.auth.listing import known_kind, read_verb
+from teleport.auth.showing import encoded
 from teleport.foundation.errors import BadParameter
 from teleport.model.kinds import Kind
 from teleport.model.resource import Resource
