@@ -44,21 +44,44 @@ class ConnectionCounter:
         if (
             self._open_total >= limits.total
             or self._unproven_total >= limits.unproven_total
-            or self._open.get(network, 0) >= limits.per_ip
-            or self._unproven.get(network, 0) >= limits.unproven_per_ip
+            or self._is_full(network)
         ):
-            self.refused += 1
-            self._on_refused()
+            self._refuse()
             return None
+        return self._count(network)
+
+    def move(self, slot: Slot, host: str) -> Slot | None:
+        """Count an unproven connection under another address, that of the client behind a balancer.
+
+        None when that one's limit is reached; the slot is released then.
+        """
+        network = _network(host)
+        slot.release()
+        if self._is_full(network):
+            self._refuse()
+            return None
+        return self._count(network)
+
+    def prove(self, network: str) -> None:
+        _add(self._unproven, network, -1)
+        self._unproven_total -= 1
+
+    def _is_full(self, network: str) -> bool:
+        return (
+            self._open.get(network, 0) >= self.limits.per_ip
+            or self._unproven.get(network, 0) >= self.limits.unproven_per_ip
+        )
+
+    def _count(self, network: str) -> Slot:
         _add(self._open, network, 1)
         _add(self._unproven, network, 1)
         self._open_total += 1
         self._unproven_total += 1
         return Slot(self, network)
 
-    def prove(self, network: str) -> None:
-        _add(self._unproven, network, -1)
-        self._unproven_total -= 1
+    def _refuse(self) -> None:
+        self.refused += 1
+        self._on_refused()
 
     def remove(self, network: str) -> None:
         _add(self._open, network, -1)
@@ -68,10 +91,10 @@ class ConnectionCounter:
 class Slot:
     """One connection's place in the count. Calling a method twice counts once."""
 
-    __slots__ = ("_counter", "_is_open", "_is_proven", "_network")
+    __slots__ = ("_is_open", "_is_proven", "_network", "counter")
 
     def __init__(self, counter: ConnectionCounter, network: str) -> None:
-        self._counter = counter
+        self.counter = counter
         self._network = network
         self._is_proven = False
         self._is_open = True
@@ -80,14 +103,14 @@ class Slot:
         """The connection authenticated, or speaks a protocol with its own limits."""
         if not self._is_proven:
             self._is_proven = True
-            self._counter.prove(self._network)
+            self.counter.prove(self._network)
 
     def release(self) -> None:
         """The connection ended."""
         if self._is_open:
             self._is_open = False
             self.prove()
-            self._counter.remove(self._network)
+            self.counter.remove(self._network)
 
 
 def _add(counts: dict[str, int], network: str, by: int) -> None:

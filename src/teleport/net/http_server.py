@@ -116,7 +116,11 @@ class HttpServer:
             sock.close()
             raise
         on_open()
-        await connection.ended.wait()
+        try:
+            await connection.ended.wait()
+        except asyncio.CancelledError:
+            connection.transport.abort()
+            raise
 
     async def drain(self, timeout: float = 30.0) -> None:
         """Refuse new connections, let running requests end, then close what is left."""

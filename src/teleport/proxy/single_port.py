@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Literal
 
-from teleport.foundation.errors import TeleportError
+from teleport.foundation.errors import LimitExceeded, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.net.address import Address
@@ -78,24 +78,35 @@ class SinglePort:
 
     async def _look(self, accepted: Accepted) -> Arrival:
         deadline = asyncio.get_running_loop().time() + self._prove_within
-        client, is_told = accepted.client, False
+        client, is_doubtful = accepted.client, False
         opening = await self._peek(accepted, deadline)
         if isinstance(opening, ProxyHeader):
             if self._proxy_protocol == "off":
                 raise RemoteProtocolError("a PROXY header came where proxy_protocol is off")
             accepted.sock.recv(opening.length)  # all of it is there: it was peeked at
             if opening.source is not None:
-                client, is_told = Address(*opening.source), True
+                client, is_doubtful = Address(*opening.source), self._proxy_protocol != "on"
+                if not is_doubtful:
+                    _count_under(accepted, client)
             opening = await self._peek(accepted, deadline)
             if isinstance(opening, ProxyHeader):
                 raise RemoteProtocolError("a second PROXY header")
         elif self._proxy_protocol == "on":
             raise RemoteProtocolError("no PROXY header came although proxy_protocol is on")
-        return Arrival(accepted.sock, client, accepted.server, opening, accepted.slot, deadline, is_told)
+        return Arrival(accepted.sock, client, accepted.server, opening, accepted.slot, deadline, is_doubtful)
 
     async def _peek(self, accepted: Accepted, deadline: float) -> Opening:
         left = max(0.1, deadline - asyncio.get_running_loop().time())
         return await peek(accepted.sock, openings.parse, max_size=openings.MAX_SIZE, timeout=left)
+
+
+def _count_under(accepted: Accepted, client: Address) -> None:
+    """Limits are those of the client, not of the balancer that all come through."""
+    slot = accepted.slot.counter.move(accepted.slot, client.host)
+    if slot is None:
+        reset(accepted.sock)
+        raise LimitExceeded(f"too many connections from {client.host}")
+    accepted.slot = slot
 
 
 async def _say_https_only(arrival: Arrival) -> None:

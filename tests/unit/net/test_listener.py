@@ -106,6 +106,19 @@ def test_slots_count_once_and_come_back() -> None:
     assert counter.refused == 3
 
 
+def test_a_connection_moves_to_the_client_behind_a_balancer() -> None:
+    counter = ConnectionCounter(ConnectionLimits(unproven_per_ip=1))
+    balancer = counter.admit("192.0.2.1")
+    assert balancer is not None
+    client = counter.move(balancer, "203.0.113.1")
+    assert client is not None
+    again = counter.admit("192.0.2.1")
+    assert again is not None, "the balancer has room"
+    assert counter.move(again, "203.0.113.1") is None, "the client has none"
+    client.release()
+    assert (counter.open, counter.unproven, counter.refused) == (0, 0, 1)
+
+
 def test_an_ipv6_network_counts_as_one() -> None:
     counter = ConnectionCounter(ConnectionLimits(unproven_per_ip=1))
     assert counter.admit("2001:db8::1") is not None

@@ -19,11 +19,13 @@ from teleport.foundation import metrics
 from teleport.foundation.errors import NotAuthenticated, Unavailable
 from teleport.net import frames
 from teleport.net.address import Address
+from teleport.net.connection_limits import ConnectionLimits
 from teleport.net.handoff import HandedOff
 from teleport.net.http_client import HttpClient
 from teleport.net.sockets import connect
 from teleport.net.tls import TlsConnection
 from teleport.proxy.gateways.auth import AuthAcceptor
+from teleport.proxy.service import ProxyLimits
 from teleport.tunnel.messages import DialAnswer, DialRequest
 from teleport.wire.proxy_protocol import encode_v1, encode_v2
 from teleport.wire.tls_names import ALPN_DIAL, PROXY_SERVER_NAME, auth_alpn, auth_server_name
@@ -373,6 +375,42 @@ async def test_the_client_behind_a_balancer_is_known(encode: object) -> None:
         while piece := await tls.read():
             answer += piece
         assert b"hello 203.0.113.9 /x" in answer
+
+
+@pytest.mark.parametrize(("setting", "code"), [("on", "unavailable"), ("unset", "access_denied")])
+async def test_a_pinned_certificate_needs_an_address_that_is_sure(setting: str, code: str) -> None:
+    """Where it is sure the dial goes on to the agent, of which there is none."""
+    here = world()
+    pinned = here.cluster.user(pinned_ip="203.0.113.9", login_ip="203.0.113.9")
+    async with here.running(proxy_protocol=setting):
+        sock = await connect(here.address)
+        await asyncio.get_running_loop().sock_sendall(sock, encode_v1(("203.0.113.9", 1), ("198.51.100.1", 443)))
+        tls = await TlsConnection.connect(sock, here.cluster.client_context(pinned, ALPN_DIAL), PROXY_SERVER_NAME)
+        await tls.write(frames.encode(DialRequest(target="web1", login="root")))
+        length = frames.body_length(await tls.read_exactly(4))
+        answer = msgspec.json.decode(await tls.read_exactly(length), type=DialAnswer)
+        assert answer.code == code, answer.message
+        tls.abort()
+
+
+async def test_clients_behind_a_balancer_have_limits_of_their_own() -> None:
+    here = world()
+    few = ProxyLimits(connections=ConnectionLimits(unproven_per_ip=2), drain=0.5)
+    async with here.running(proxy_protocol="on", limits=few) as proxy:
+        socks = []
+        for number in range(6):
+            sock = await connect(here.address)
+            header = encode_v1((f"203.0.113.{number // 2}", 1), ("198.51.100.1", 443))
+            await asyncio.get_running_loop().sock_sendall(sock, header)
+            socks.append(sock)
+            await eventually(lambda count=number + 1: proxy.counter.unproven == count, "it is counted")  # type: ignore[misc]
+        assert proxy.counter.refused == 0
+        sock = await connect(here.address)
+        await asyncio.get_running_loop().sock_sendall(sock, encode_v1(("203.0.113.0", 1), ("198.51.100.1", 443)))
+        assert await receive_or_reset(sock) == b""
+        assert proxy.counter.refused == 1
+        for sock in socks:
+            sock.close()
 
 
 @pytest.mark.parametrize(

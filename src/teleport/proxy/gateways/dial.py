@@ -56,6 +56,11 @@ class DialGateway:
             identity = self._identify(tls.peer_certificate)
             if identity.is_host:
                 raise AccessDenied("hosts do not dial resources")
+            if identity.pinned_ip and arrival.is_client_doubtful:
+                raise AccessDenied(
+                    "this certificate is pinned to an IP address, and yours cannot be known for sure: an "
+                    "administrator must set proxy_protocol to on or off"
+                )
         except TeleportError as problem:
             log.info("dial refused", client=arrival.client, error=problem)
             await self._refuse(arrival, tls, DialAnswer(allowed=False, code=problem.code, message=problem.message))

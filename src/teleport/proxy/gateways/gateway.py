@@ -17,7 +17,8 @@ from teleport.wire.opening import Opening
 class Arrival:
     """A connection that was looked at and not answered yet; its first bytes are still in the socket.
 
-    `client` is the address told by a PROXY header where one was allowed; `is_told` says so.
+    `client` is the address told by a PROXY header where one came. `is_client_doubtful`: anybody could have sent that
+    header, so nothing may depend on the address being true.
     `deadline` is the loop's time by which it must have authenticated.
     """
 
@@ -27,7 +28,7 @@ class Arrival:
     opening: Opening
     slot: Slot
     deadline: float
-    is_told: bool = False
+    is_client_doubtful: bool = False
 
     @property
     def time_left(self) -> float:
