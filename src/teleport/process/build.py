@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import os
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from teleport import __version__
-from teleport.agent import identity as identities
 from teleport.agent import registration
 from teleport.agent.heartbeat import LabelCommand
-from teleport.agent.identity import HostIdentity, HostKeys
-from teleport.agent.registration import Enrolment
 from teleport.agent.service import AgentConfig, AgentService
-from teleport.auth.bootstrap import FirstInvitation, LocalIdentity
+from teleport.auth.bootstrap import LocalIdentity
 from teleport.auth.service import AuthService
 from teleport.auth.settings import Settings as ClusterSettings
 from teleport.client import identity_file
 from teleport.credentials.keystore.software import SoftwareKeystore
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock, SystemClock
-from teleport.foundation.errors import BadParameter
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import Service
-from teleport.model.identity import SystemRole
 from teleport.net.address import Address
 from teleport.process import data_dir
 from teleport.process.auth_server import AuthServer
 from teleport.process.config.settings import AuthSettings, NodeSettings, ProxySettings, Settings
 from teleport.process.diagnostics import DiagnosticsService
+from teleport.process.first_user import FirstUser
 from teleport.process.health import Health
+from teleport.process.membership import LocalMember, Membership
+from teleport.process.passage import Elsewhere, InProcess, Passage
 from teleport.process.proxy_server import Place, ProxyServer
 from teleport.process.singletons import configured
-from teleport.proxy.gateways.auth import AuthAcceptor
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.backends.sqlite import SqliteBackend
 from teleport.storage.recording_files import FileRecordings
@@ -48,8 +40,6 @@ from teleport.storage.store import Store
 
 log = get_logger("process")
 
-IDENTITY_TTL = timedelta(days=30)
-AUTH_PORT = 3025
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("version",))
@@ -78,6 +68,7 @@ class Building:
         try:
             if settings.auth is not None:
                 await self._build_auth(settings.auth)
+            self._membership = Membership(settings, self._host_id, self._clock, self._auth)
             if settings.proxy is not None:
                 self._build_proxy(settings.proxy)
             if settings.node is not None:
@@ -137,8 +128,7 @@ class Building:
             public_addrs=self._public_addresses(),
             configured=configured(settings),
             first_user_logins=(_own_name(),),
-            allow_no_second_factor=os.environ.get("TELEPORT_ALLOW_NO_SECOND_FACTOR", "").lower()
-            in ("1", "yes", "true"),
+            allow_no_second_factor=os.environ.get("TELEPORT_ALLOW_NO_SECOND_FACTOR", "").lower() in TRUE,
         )
 
     def _public_addresses(self) -> tuple[str, ...]:
@@ -165,14 +155,14 @@ class Building:
     def _build_proxy(self, settings: ProxySettings) -> None:
         place = Place(self._host_id, self._settings.nodename, self._settings.data_dir, self._clock, self._health)
         self._health.expect(ProxyServer.name)
-        self.services.append(ProxyServer(settings, place, self._passage(), self._identity))
+        self.services.append(ProxyServer(settings, place, self._passage(), self._membership.identity))
 
     def _build_node(self, settings: NodeSettings) -> None:
-        folder = self._folder("node")
+        folder = self._membership.folder("node")
         config = AgentConfig(
             data_dir=folder,
-            enrolment=self._enrolment("Node", tuple(address.host for address in settings.public)),
-            proxies=self._proxies(),
+            enrolment=self._membership.enrolment("Node", tuple(address.host for address in settings.public)),
+            proxies=self._membership.proxies(),
             listen=settings.listen,
             public=settings.public,
             labels=settings.labels,
@@ -182,135 +172,13 @@ class Building:
             permit_file_copy=settings.file_copy,
         )
         if self._auth is not None:
-            self.services.append(_LocalMember(self._auth, folder / registration.IDENTITY_FILE, self._clock))
+            self.services.append(LocalMember(self._auth, folder / registration.IDENTITY_FILE, self._clock))
         self.services.append(AgentService(config, self._clock))
 
-    def _folder(self, role: str) -> Path:
-        folder = self._settings.data_dir / role
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
-    def _passage(self) -> InProcess | Elsewhere:
+    def _passage(self) -> Passage:
         if self._auth_server is not None:
             return InProcess(self._auth_server)
-        return Elsewhere(self._server())
-
-    def _server(self) -> Address:
-        """Where this process joins: the cluster it starts itself, or the one it was told of."""
-        if self._settings.auth is not None:
-            return reached_by(self._settings.auth.listen)
-        if self._settings.join.server is None:
-            raise BadParameter("no cluster to join: give --auth-server, or enable the auth service")
-        return self._settings.join.server
-
-    def _proxies(self) -> tuple[Address, ...]:
-        if self._settings.proxy is not None:
-            return (reached_by(self._settings.proxy.listen),)
-        server = self._server()
-        return () if server.port == AUTH_PORT else (server,)
-
-    def _enrolment(self, role: str, names: Sequence[str]) -> Enrolment:
-        join = self._settings.join
-        return Enrolment(
-            server=self._server(),
-            token=join.token,
-            host_id=self._host_id,
-            node_name=self._settings.nodename,
-            role=role,
-            ca_pins=join.ca_pins,
-            principals=tuple(names),
-            insecure=self._settings.insecure,
-        )
-
-    async def _identity(self, role: SystemRole, names: Sequence[str]) -> LocalIdentity:
-        """Signed here where auth runs here; else the stored one, renewed by now and then, or earned by token."""
-        if self._auth is not None:
-            return await self._auth.local_identity(role, IDENTITY_TTL, tuple(names))
-        enrolment = self._enrolment(role, names)
-        folder = self._folder(role.lower())
-        found = await registration.enrol(folder, enrolment, self._clock)
-        if not found.renewal_due(self._clock.now()):
-            client = registration.auth_client(enrolment.server, found)
-            try:
-                found = await registration.renew(client, found, enrolment, self._clock)
-            finally:
-                await client.close()
-            identities.store(folder / registration.IDENTITY_FILE, found)
-        return LocalIdentity(credentials=found.credentials, tls_key=found.keys.tls, ssh_key=found.keys.ssh)
-
-
-class _LocalMember:
-    """Gives the SSH service of auth's own process its first identity: no token is needed where the keys are made."""
-
-    name = "node identity"
-
-    def __init__(self, auth: AuthService, path: Path, clock: Clock) -> None:
-        self._auth = auth
-        self._path = path
-        self._clock = clock
-
-    async def run(self, started: Callable[[], None]) -> None:
-        now = self._clock.now()
-        stored = identities.load(self._path)
-        if stored is None or stored.is_expired(now) or stored.cluster != self._auth.cluster.name:
-            made = await self._auth.local_identity("Node", IDENTITY_TTL)
-            keys = HostKeys(ssh=made.ssh_key, tls=made.tls_key)
-            identities.store(self._path, HostIdentity(keys=keys, credentials=made.credentials, received=now))
-        started()
-        await asyncio.Event().wait()
-
-
-def reached_by(listening: Address) -> Address:
-    """The loopback address of a service of this process that listens on every address."""
-    host = {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1"}.get(listening.host, listening.host)
-    return Address(host, listening.port)
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Auth is another process: its address."""
-
-    address: Address
-    acceptor: AuthAcceptor | None = None
-
-
-class InProcess:
-    """Auth runs beside the proxy: the API over loopback, connections for auth handed over."""
-
-    def __init__(self, server: AuthServer) -> None:
-        self._server = server
-        self.acceptor: AuthAcceptor | None = AuthAcceptor(server.take)
-
-    @property
-    def address(self) -> Address:
-        return reached_by(self._server.bound[0])
-
-
-class FirstUser:
-    """Prints the way in while there is no user. The last service, so that the link is the last thing a person sees."""
-
-    name = "first user"
-
-    def __init__(self, auth: AuthService) -> None:
-        self._auth = auth
-
-    async def run(self, started: Callable[[], None]) -> None:
-        invitation = await self._auth.invite_first_user()
-        if invitation is not None:
-            print(self._text(invitation), file=sys.stderr, flush=True)
-        started()
-        await asyncio.get_running_loop().create_future()
-
-    def _text(self, invitation: FirstInvitation) -> str:
-        minutes = int(invitation.valid_for.total_seconds() // 60)
-        where = invitation.url or f"/web/invite/{invitation.token}"
-        return (
-            f"\nThere is no user yet. Sign up as the first administrator, {invitation.user}, within {minutes} min:\n"
-            f"\n    {where}\n\n"
-            "From another machine, put this host's name or address in place of localhost, or forward the port:\n"
-            "    ssh -L 3080:localhost:3080 THIS-HOST\n"
-            f"A new link at any time: tctl users reset {invitation.user}\n"
-        )
+        return Elsewhere(self._membership.server())
 
 
 def _hosts(addresses: Sequence[Address]) -> tuple[str, ...]:

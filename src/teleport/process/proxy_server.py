@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -32,7 +31,7 @@ from teleport.net.http_client import HttpClient
 from teleport.process.config.settings import ProxySettings
 from teleport.process.health import Health
 from teleport.process.host_tls import HostTls, PublicCertificates
-from teleport.proxy.gateways.auth import AuthAcceptor
+from teleport.process.passage import Passage
 from teleport.proxy.service import ProxyConfig, ProxyLimits, ProxyService
 from teleport.proxy.web.app import WebApp
 from teleport.session.emitter import Emitter
@@ -53,16 +52,6 @@ BEAT_LASTS = timedelta(minutes=10)
 
 IdentitySource = Callable[[SystemRole, Sequence[str]], Awaitable[LocalIdentity]]
 """A fresh identity for a role of this host, with names by which clients may call it."""
-
-
-class Passage(Protocol):
-    """How a proxy reaches auth: where the API is, and where connections for auth go."""
-
-    @property
-    def address(self) -> Address: ...
-
-    @property
-    def acceptor(self) -> AuthAcceptor | None: ...
 
 
 @dataclass(frozen=True)

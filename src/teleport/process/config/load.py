@@ -181,11 +181,12 @@ def _roles(flags: CommandLine, file: File, document: Document) -> set[str]:
 
 def _join(flags: CommandLine, file: File, document: Document) -> JoinSettings:
     instance = file.teleport
-    text, position, port = flags.auth_server, ("teleport", "auth_server"), 3025
+    text, position, port, is_auth = flags.auth_server, ("teleport", "auth_server"), 3025, None
     if not text:
         text = instance.auth_server or next(iter(instance.auth_servers), "")
+        is_auth = True if instance.auth_server else None
         if instance.proxy_server:
-            text, position, port = instance.proxy_server, ("teleport", "proxy_server"), 3080
+            text, position, port, is_auth = instance.proxy_server, ("teleport", "proxy_server"), 3080, False
     params = instance.join_params
     token = flags.token or instance.auth_token or (params.token_name if params else "")
     method = params.method if params else "token"
@@ -194,6 +195,7 @@ def _join(flags: CommandLine, file: File, document: Document) -> JoinSettings:
     pins = flags.ca_pins or ((instance.ca_pin,) if isinstance(instance.ca_pin, str) else tuple(instance.ca_pin))
     return JoinSettings(
         server=checks.address(document, position, text, port) if text else None,
+        is_auth=is_auth,
         token=checks.secret(document, ("teleport", "auth_token"), token),
         method=method,
         ca_pins=tuple(checks.pin(document, pin) for pin in pins if pin),

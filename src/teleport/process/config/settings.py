@@ -82,9 +82,13 @@ class NodeSettings:
 
 @dataclass(frozen=True)
 class JoinSettings:
-    """How this process reaches a cluster it did not start. `server` is an auth server's or a proxy's address."""
+    """How this process reaches a cluster it did not start.
+
+    `server` is an auth server's address, a proxy's, or either (`is_auth` None: then port 3025 means auth).
+    """
 
     server: Address | None = None
+    is_auth: bool | None = None
     token: str = ""
     method: str = "token"
     ca_pins: tuple[str, ...] = ()

@@ -1,0 +1,37 @@
+"""The way in for the first administrator, printed while nobody has signed up."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from teleport.auth.bootstrap import FirstInvitation
+from teleport.auth.service import AuthService
+
+
+class FirstUser:
+    """The last service to start, so that the link is the last thing a person sees."""
+
+    name = "first user"
+
+    def __init__(self, auth: AuthService) -> None:
+        self._auth = auth
+
+    async def run(self, started: Callable[[], None]) -> None:
+        invitation = await self._auth.invite_first_user()
+        if invitation is not None:
+            print(self._text(invitation), file=sys.stderr, flush=True)
+        started()
+        await asyncio.get_running_loop().create_future()
+
+    def _text(self, invitation: FirstInvitation) -> str:
+        minutes = int(invitation.valid_for.total_seconds() // 60)
+        where = invitation.url or f"/web/invite/{invitation.token}"
+        return (
+            f"\nThere is no user yet. Sign up as the first administrator, {invitation.user}, within {minutes} min:\n"
+            f"\n    {where}\n\n"
+            "From another machine, put this host's name or address in place of localhost, or forward the port:\n"
+            "    ssh -L 3080:localhost:3080 THIS-HOST\n"
+            f"A new link at any time: tctl users reset {invitation.user}\n"
+        )
