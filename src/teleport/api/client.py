@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from teleport.api.json_value import read_json
-from teleport.api.messages import decode_answer, encode_call, failure
+from teleport.api.messages import address_name, decode_answer, encode_call, failure
 from teleport.api.route import Request, Response, Route
 from teleport.api.routes import resources as routes
 from teleport.foundation.errors import NotFound, Unavailable
@@ -111,7 +111,7 @@ class Client:
 
     async def get(self, kind: type[R], name: str) -> R:
         """Raises NotFound."""
-        answer = await self.call(routes.GET, routes.ResourceName(kind.KIND, name))
+        answer = await self.call(routes.GET, routes.ResourceName(kind.KIND, address_name(kind, name)))
         return decode_json(answer.resource, kind)
 
     async def find(self, kind: type[R], name: str) -> R | None:
@@ -127,12 +127,14 @@ class Client:
 
     async def put(self, resource: R, *, must_exist: bool = False) -> R:
         """Create or replace; a revision in it must be the present one. Raises RevisionConflict."""
-        request = routes.PutResource(resource.kind, resource.key, msgspec.Raw(encode_json(resource)), must_exist)
+        request = routes.PutResource(
+            resource.kind, address_name(type(resource), resource.key), msgspec.Raw(encode_json(resource)), must_exist
+        )
         return decode_json((await self.call(routes.PUT, request)).resource, type(resource))
 
     async def delete(self, kind: type[Resource], name: str) -> None:
         """Raises NotFound."""
-        await self.call(routes.DELETE, routes.ResourceName(kind.KIND, name))
+        await self.call(routes.DELETE, routes.ResourceName(kind.KIND, address_name(kind, name)))
 
     async def close(self) -> None:
         await self._transport.close()

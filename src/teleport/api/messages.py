@@ -14,9 +14,13 @@ import msgspec
 
 from teleport.api.json_value import read_json
 from teleport.api.route import Failure, Request, Response, Route, Shape
+from teleport.credentials.tokens import digest
 from teleport.foundation.errors import BadParameter, TeleportError, Unavailable, from_code
+from teleport.model.resource import Resource
 
 MAX_QUERY_FIELDS = 200
+ID_PREFIX = "id:"
+_ID_LENGTH = 32
 JSON_TYPE = "application/json"
 BYTES_TYPE = "application/octet-stream"
 
@@ -155,6 +159,11 @@ def _decoded_mapping(key: str, text: str) -> dict[str, str]:
         return msgspec.json.decode(text, type=dict[str, str])
     except msgspec.DecodeError as error:
         raise BadParameter(f"query: {key}: {error}") from error
+
+
+def address_name(kind: type[Resource], key: str) -> str:
+    """What stands for a resource in an address: its key, or an id where the name is a secret."""
+    return f"{ID_PREFIX}{digest(key)[:_ID_LENGTH]}" if kind.NAME_IS_SECRET else key
 
 
 def decode_answer(route: Route[Request, Response], status: int, body: bytes) -> Response:

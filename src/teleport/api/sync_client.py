@@ -16,7 +16,7 @@ import msgspec
 
 from teleport.api.client import CALL_TIMEOUT, MAX_LINE, PAGE, decode_line
 from teleport.api.endpoint import HttpsProxy
-from teleport.api.messages import HttpCall, decode_answer, encode_call, failure
+from teleport.api.messages import HttpCall, address_name, decode_answer, encode_call, failure
 from teleport.api.route import Request, Response, Route
 from teleport.api.routes import resources as routes
 from teleport.foundation.errors import NotFound, Unavailable
@@ -156,7 +156,9 @@ class SyncClient:
 
     def get(self, kind: type[R], name: str) -> R:
         """Raises NotFound."""
-        return decode_json(self.call(routes.GET, routes.ResourceName(kind.KIND, name)).resource, kind)
+        return decode_json(
+            self.call(routes.GET, routes.ResourceName(kind.KIND, address_name(kind, name))).resource, kind
+        )
 
     def find(self, kind: type[R], name: str) -> R | None:
         try:
@@ -172,12 +174,12 @@ class SyncClient:
     def put(self, resource: R, *, must_exist: bool = False) -> R:
         """Create or replace; a revision in it must be the present one. Raises RevisionConflict."""
         body = msgspec.Raw(encode_json(resource))
-        request = routes.PutResource(resource.kind, resource.key, body, must_exist)
+        request = routes.PutResource(resource.kind, address_name(type(resource), resource.key), body, must_exist)
         return decode_json(self.call(routes.PUT, request).resource, type(resource))
 
     def delete(self, kind: type[Resource], name: str) -> None:
         """Raises NotFound."""
-        self.call(routes.DELETE, routes.ResourceName(kind.KIND, name))
+        self.call(routes.DELETE, routes.ResourceName(kind.KIND, address_name(kind, name)))
 
     def _send(self, call: HttpCall) -> http.client.HTTPResponse:
         headers = {**self._headers, "content-type": call.content_type}

@@ -76,7 +76,8 @@ class Audit:
             raise BadParameter(f"event: {error}") from error
         if not caller.is_admin:
             await self._check_own(caller, envelope, owners)
-            event["server_id"] = caller.host_id
+            # what a proxy tells of a node it led somebody to names both
+            event["forwarded_by" if self._is_about_node(caller, envelope) else "server_id"] = caller.host_id
         event["cluster_name"] = self._cluster.name
         event.setdefault("uid", new_uuid())
         if envelope.time is None or envelope.time > now + _AHEAD:
@@ -87,6 +88,8 @@ class Audit:
         role = caller.system_role
         if envelope.event not in _MAY_EMIT.get(role, frozenset()):
             await self._guard.refuse(caller, f"a {role} does not emit events of type {envelope.event!r}")
+        if self._is_about_node(caller, envelope):
+            return
         if envelope.server_id.removesuffix(f".{self._cluster.name}") not in ("", caller.host_id):
             await self._guard.refuse(
                 caller, "a host emits events about itself alone", f"event {envelope.event} of {envelope.server_id!r}"
@@ -95,6 +98,10 @@ class Audit:
             await self._guard.refuse(
                 caller, "the session runs on another host", f"event {envelope.event} of session {envelope.sid!r}"
             )
+
+    @staticmethod
+    def _is_about_node(caller: Caller, envelope: _Envelope) -> bool:
+        return caller.system_role == "Proxy" and envelope.event == "session.connect" and bool(envelope.server_id)
 
     async def _owner(self, session_id: str, owners: dict[str, str]) -> str:
         if session_id not in owners:

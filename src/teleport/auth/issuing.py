@@ -42,7 +42,7 @@ class Issuing:
     async def issue(self, caller: Caller, request: IssueCertificates) -> CertificatesIssued:
         """For the caller, or for `username` when the caller is the auth host's administrator."""
         keys = Keys.read(request.ssh_public_key, request.tls_public_key)
-        if request.access_requests:
+        if request.access_requests or request.drop_access_requests:
             raise Unsupported("certificates with access requests are not offered here yet")
         if caller.is_admin:
             return await self._for_other(caller, request, keys)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import msgspec
 
+from teleport.api.messages import ID_PREFIX, address_name
 from teleport.api.route import Empty
 from teleport.api.routes.resources import CreateResource, PutResource, ResourceAnswer, ResourceName
 from teleport.auth.caller import Caller
@@ -82,7 +83,8 @@ class Resources:
         """Create or replace. Raises RevisionConflict when the resource carries a revision of the past."""
         resource = self._decoded(request.resource, request.kind)
         kind = self._writable(caller, resource)
-        if request.name not in (resource.key, resource.name) and not kind.singleton:
+        names = (resource.key, resource.name, address_name(kind.type, resource.key))
+        if request.name not in names and not kind.singleton:
             raise BadParameter(
                 f"the address names {request.name!r}, the resource is called {resource.display_name!r}"
             )
@@ -176,6 +178,11 @@ class Resources:
             await rules.before_write(self._ground, caller, resource, old)
 
     async def _find(self, kind: Kind, name: str) -> Resource | None:
+        if kind.type.NAME_IS_SECRET and name.startswith(ID_PREFIX):
+            async for one in self._store.iterate(kind.type):
+                if address_name(kind.type, one.key) == name:
+                    return one
+            return None
         try:
             return await self._store.find(kind.type, kind.singleton or name)
         except BadParameter:

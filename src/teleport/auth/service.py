@@ -30,7 +30,7 @@ from teleport.auth.recordings import Recordings
 from teleport.auth.resource_rules import Ground
 from teleport.auth.resources import Resources
 from teleport.auth.second_factor import SecondFactors
-from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, Settings
+from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, HEARTBEAT, Settings
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -41,7 +41,9 @@ from teleport.credentials.keystore.keystore import Keystore
 from teleport.foundation.clock import Clock
 from teleport.foundation.logs import get_logger
 from teleport.model.identity import SystemRole
-from teleport.model.resources.node import Node
+from teleport.model.resource import Metadata
+from teleport.model.resources.node import Node, NodeSpec
+from teleport.model.resources.service_heartbeats import AuthServer
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.feed import Feed, local_source
 from teleport.storage.recordings import RecordingStore
@@ -115,6 +117,8 @@ class AuthService:
             group.create_task(self._nodes.run(lambda: None), name="auth nodes")
             group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
             group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
+            group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
+            await self._beat()
             await self.cluster.feed.ready.wait()
             await self._nodes.ready.wait()
             started()
@@ -123,6 +127,13 @@ class AuthService:
         done = await self._parts.recordings.complete_abandoned()
         if done:
             log.info("abandoned recordings completed", count=done)
+
+    async def _beat(self) -> None:
+        settings = self.cluster.settings
+        spec = NodeSpec(hostname=settings.host_name, version=settings.version)
+        expires = self.cluster.clock.now() + 2 * HEARTBEAT
+        server = AuthServer(metadata=Metadata(name=settings.host_id, expires=expires), spec=spec)
+        await self.cluster.store.upsert(server)
 
     async def _renew_admin(self) -> None:
         if self._save_admin is not None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from auth_cluster import TestCluster
 
+from teleport.api.messages import address_name, encode_call
 from teleport.api.routes import resources as routes
 from teleport.foundation.errors import (
     AccessDenied,
@@ -24,6 +25,7 @@ from teleport.model.resources.lock import Lock, LockSpec, LockTarget
 from teleport.model.resources.node import Node, NodeSpec
 from teleport.model.resources.role import Role, RoleSpec
 from teleport.model.resources.role_conditions import RoleConditions, Rule
+from teleport.model.resources.service_heartbeats import AuthServer
 from teleport.model.resources.token import Token, TokenSpec
 from teleport.model.resources.user import User, UserSpec
 
@@ -159,6 +161,24 @@ async def test_the_names_of_tokens_are_masked_in_lists(cluster: TestCluster) -> 
     assert shown.name == "a-very-secret-token"
     (event,) = await cluster.events("join_token.create")
     assert "a-very-secret" not in str(event)
+
+
+async def test_a_token_is_addressed_without_being_told(cluster: TestCluster) -> None:
+    editor = await cluster.person("alice", "editor")
+    made = await editor.create(Token(metadata=Metadata(name="a-very-secret-token"), spec=TokenSpec(roles=["Node"])))
+    address = encode_call(routes.GET, routes.ResourceName("token", address_name(Token, made.name))).target
+    assert "a-very-secret-token" not in address
+    read = await editor.get(Token, made.name)
+    read.spec.roles = ["Node", "Proxy"]
+    assert (await editor.put(read)).spec.roles == ["Node", "Proxy"]
+    await editor.delete(Token, made.name)
+    with pytest.raises(NotFound):
+        await editor.get(Token, made.name)
+
+
+async def test_the_auth_server_tells_of_itself(cluster: TestCluster) -> None:
+    (server,) = await (await cluster.admin()).list(AuthServer)
+    assert server.spec.version == "18.0.0"
 
 
 async def test_secret_halves_have_no_address(cluster: TestCluster) -> None:

@@ -129,6 +129,15 @@ class TestAudit:
             ("session.end", host_id, "example"),
         ]
 
+    async def test_a_proxy_tells_to_which_node_it_led_somebody(self, cluster: TestCluster) -> None:
+        proxy_id, node_id = str(uuid.uuid4()), str(uuid.uuid4())
+        proxy = await cluster.host("Proxy", proxy_id)
+        await emit(proxy, event("session.connect", "T2010I", "", server_id=node_id))
+        (found,) = await cluster.events("session.connect")
+        assert (found["server_id"], found["forwarded_by"]) == (node_id, proxy_id)
+        with pytest.raises(AccessDenied):
+            await emit(proxy, event("session.start", "T2000I", str(uuid.uuid4()), server_id=node_id))
+
     async def test_a_clock_that_runs_ahead_hides_nothing(self, cluster: TestCluster) -> None:
         agent, sid = await cluster.host("Node"), str(uuid.uuid4())
         await emit(agent, event("session.start", "T2000I", sid, time="2999-01-01T00:00:00Z"))
