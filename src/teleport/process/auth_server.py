@@ -70,15 +70,23 @@ class AuthServer:
         self._connections.start(self._serve(connection, client, release))
 
     def _accept(self, accepted: Accepted) -> None:
-        self.take(HandedOff(accepted.sock), accepted.client, accepted.slot.release)
+        self._connections.start(
+            self._serve(HandedOff(accepted.sock), accepted.client, accepted.slot.release, accepted.slot.prove)
+        )
 
-    async def _serve(self, connection: HandedOff, client: Address, release: Callable[[], None]) -> None:
+    async def _serve(
+        self,
+        connection: HandedOff,
+        client: Address,
+        release: Callable[[], None],
+        proven: Callable[[], None] = lambda: None,
+    ) -> None:
         try:
             if self._server is None or self._tls is None:
                 connection.close()
                 return
             context = self._tls.internal(ALPN_HTTP, require_certificate=False)
-            await self._server.serve(connection.sock, context, client)
+            await self._server.serve(connection.sock, context, client, on_open=proven)
         finally:
             release()
 
