@@ -57,9 +57,7 @@ async def test_carries_a_hundred_megabytes_up_and_down(here: Site) -> None:
     assert down.out == b"x" * MANY
 
 
-async def test_the_surroundings_are_clean_and_tell_who_and_where(
-    here: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_surroundings_are_clean_and_tell_who_and_where(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAKED_BY_THE_AGENT", "yes")
     ran = await run(here.person().ssh("env"))
     found = dict(line.split("=", 1) for line in ran.out.decode().splitlines() if "=" in line)

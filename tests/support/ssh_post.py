@@ -173,6 +173,13 @@ class Site:
     def person(self, name: str = "alice", **changes: Any) -> Person:
         return Person(self, name, **changes)
 
+    async def apply(self, text: str) -> None:
+        """Change the cluster, and wait until the node knows."""
+        self.cluster.put(text)
+        async with asyncio.timeout(5):
+            while self.replica.revision < self.cluster.revision:
+                await asyncio.sleep(0)
+
     async def accept(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:

@@ -23,6 +23,7 @@ class SocketSide(asyncio.Protocol):
         self._channel: SSHChannel[bytes] | None = None
         self._early: list[bytes] = []
         self._has_ended = False
+        self._is_written = False
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,7 +56,18 @@ class SocketSide(asyncio.Protocol):
         self._has_ended = True
         if self._channel is not None and not self._channel.is_closing():
             self._channel.write_eof()
-        return True
+        return not self._is_written  # both directions are done: the socket may close
+
+    def end(self) -> None:
+        """The channel has nothing more to write."""
+        self._is_written = True
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._has_ended:
+            self.transport.close()
+            return
+        with contextlib.suppress(OSError):
+            self.transport.write_eof()
 
     def pause_writing(self) -> None:
         if self._channel is not None:
@@ -92,9 +104,7 @@ class ChannelSide(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes])
             self._far.transport.write(data)
 
     def eof_received(self) -> bool:
-        if self._far.transport is not None and not self._far.transport.is_closing():
-            with contextlib.suppress(OSError):
-                self._far.transport.write_eof()
+        self._far.end()
         return True
 
     def pause_writing(self) -> None:
