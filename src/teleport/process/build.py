@@ -40,6 +40,9 @@ from teleport.storage.store import Store
 
 log = get_logger("process")
 
+PROCESS = "process"
+"""The part of its health that is well once all services have started."""
+
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("version",))
@@ -61,6 +64,7 @@ class Building:
         _BUILD.labels(version=__version__).set(1)
         settings = self._settings
         self._host_id = data_dir.host_id(settings.data_dir)
+        self._health.expect(PROCESS)
         if settings.diagnostics is not None:
             self.services.append(DiagnosticsService(settings.diagnostics, self._health))
         if settings.metrics is not None:
@@ -87,6 +91,7 @@ class Building:
 
     def started(self) -> None:
         """Everything runs: say so."""
+        self._health.beat(PROCESS, True)
         log.info("teleport is running", roles=",".join(self._settings.roles), version=__version__)
 
     def drain_for(self, seconds: float) -> None:

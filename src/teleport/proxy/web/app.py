@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
 from teleport.api.client import Client, Transport
+from teleport.api.json_value import read_json
 from teleport.api.route import Audience, Empty, Route
 from teleport.api.routes import login, public, users
 from teleport.api.routes.catalog import ROUTES
@@ -29,7 +30,7 @@ from teleport.proxy.web.safety import (
     require_own_page,
     take_session_cookie,
 )
-from teleport.proxy.web.sessions import Connect, WebSessions
+from teleport.proxy.web.sessions import Connect, SessionRefused, WebSessions
 
 log = get_logger("web")
 
@@ -40,7 +41,10 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 
 class WebApp:
-    """`transport` speaks to auth as this proxy; `connect` as a session; `addresses` are what clients should call."""
+    """`transport` speaks to auth as this proxy; `connect` as a session; `addresses` are what clients should call.
+
+    `trust_forwarded_for`: a load balancer in front says in X-Forwarded-For who the client is.
+    """
 
     def __init__(
         self,
@@ -49,17 +53,22 @@ class WebApp:
         addresses: public.ProxySettings,
         clock: Clock,
         pages: Pages | None = None,
+        *,
+        trust_forwarded_for: bool = False,
     ) -> None:
         self._transport = transport
         self._addresses = addresses
         self._clock = clock
         self._pages = pages or Pages()
+        self._clients = forward.ClientAddresses(trust_forwarded_for=trust_forwarded_for)
         self.sessions = WebSessions(self._client, connect, clock)
         self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
         )
-        self.app: AsgiApp = SafeHeaders(Starlette(routes=self._routes()))
+        application = Starlette(routes=self._routes())
+        application.router.redirect_slashes = False  # it would build an address from what the client sent
+        self.app: AsgiApp = SafeHeaders(application)
 
     def _routes(self) -> list[HttpRoute]:
         table: tuple[tuple[str, list[str], Endpoint], ...] = (
@@ -84,7 +93,7 @@ class WebApp:
         await self.sessions.close()
 
     def _client(self, request: Request) -> Client:
-        return Client(self._transport, {forward.CLIENT_ADDRESS: forward.client_address(request)})
+        return Client(self._transport, {forward.CLIENT_ADDRESS: self._clients.of(request)})
 
     async def _root(self, request: Request) -> Response:
         return RedirectResponse("/web", 302)
@@ -106,12 +115,12 @@ class WebApp:
 
     async def _public_call(self, request: Request) -> Response:
         _require_known(request, self._public)
-        return await forward.forward(request, self._transport)
+        return await forward.forward(request, self._transport, self._clients.of(request))
 
     async def _browser_call(self, request: Request) -> Response:
         _require_known(request, self._browser)
         transport = await self.sessions.of_page(request)
-        return await forward.forward(request, transport)
+        return await forward.forward(request, transport, self._clients.of(request))
 
     def _log_in(self, route: Route[login.FinishSessionLogin, WebSessionGrant]) -> Endpoint:
         async def answer(request: Request) -> Response:
@@ -135,9 +144,15 @@ class WebApp:
         return self._granted(await self.sessions.renew(request))
 
     async def _log_out(self, request: Request) -> Response:
+        """The browser forgets its session even when auth cannot be told."""
         require_own_page(request)
-        await self.sessions.end(request)
-        return take_session_cookie(JSONResponse({}, headers={"cache-control": "no-store"}))
+        answer: Response
+        try:
+            await self.sessions.end(request)
+            answer = JSONResponse({}, headers={"cache-control": "no-store"})
+        except TeleportError as error:
+            answer = _refused(error)
+        return take_session_cookie(answer)
 
     def _granted(self, grant: WebSessionGrant) -> Response:
         """What the page may know of its session: never the cookie's secret, never a key."""
@@ -159,8 +174,19 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except TeleportError as error:
-            return forward.refusal(error)
+            return _refused(error)
+        except Exception as error:  # below this, nobody would hear of it
+            log.error("request failed", method=request.method, path=request.url.path, error=error)
+            return _refused(TeleportError("internal error"))
 
+    return answer
+
+
+def _refused(error: TeleportError) -> Response:
+    """A refused session says so in a header, so that a page can tell it from what auth refused."""
+    answer = forward.refusal(error)
+    if isinstance(error, SessionRefused):
+        answer.headers["www-authenticate"] = "Bearer"
     return answer
 
 
@@ -172,7 +198,7 @@ def _require_known(request: Request, known: list[tuple[str, Any]]) -> None:
 
 def _decode(body: bytes, kind: type[Body]) -> Body:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind, dec_hook=read_json)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise BadParameter(f"request body: {problem}") from None
 
