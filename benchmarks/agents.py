@@ -1,6 +1,6 @@
 """What idle agents cost a proxy: memory for each, and processor time of all, with pings and heartbeats.
 
-    python benchmarks/agents.py [--agents 2000] [--seconds 20] [--json FILE]
+    python -m benchmarks.agents [--agents 2000] [--seconds 20] [--json FILE]
 
 Each agent keeps a control connection, two spare data connections, and one connection passed on to auth, on which it
 says something every 30 seconds. Proxy and agents are separate processes on loopback.
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.figures import Figure, absolute
 from teleport.credentials import tls_contexts, x509
 from teleport.credentials.authorities import TlsAuthority, TrustedAuthority
 from teleport.credentials.keys import PrivateKey
@@ -170,7 +171,7 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-async def measure(
+async def observe(
     cluster: Cluster, listening: socket.socket, pid: int, port: int, chosen: argparse.Namespace
 ) -> dict[str, float]:
     await asyncio.get_running_loop().create_server(Swallow, sock=listening)
@@ -193,12 +194,8 @@ async def measure(
     return {"memory_kib": memory, "core_share": share, "connect_cpu_ms": joined * 1e3}
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--agents", type=int, default=2000)
-    arguments.add_argument("--seconds", type=float, default=20)
-    arguments.add_argument("--json", type=Path)
-    chosen = arguments.parse_args()
+def figures_of(chosen: argparse.Namespace) -> dict[str, float]:
+    """With the proxy in a process of its own."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     cluster = Cluster()
     auth = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -210,10 +207,28 @@ def main() -> None:
         os._exit(0)
     try:
         port = int(os.read(reading, 20))
-        figures = asyncio.run(measure(cluster, auth, pid, port, chosen))
+        return asyncio.run(observe(cluster, auth, pid, port, chosen))
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def measure() -> list[Figure]:
+    """For `python -m benchmarks`."""
+    found = figures_of(argparse.Namespace(agents=2000, seconds=20.0))
+    return [
+        absolute("proxy memory for each of 2,000 idle agents", [found["memory_kib"]], "<=", 64, "KiB"),
+        absolute("proxy time for 2,000 idle agents", [found["core_share"] * 100], "<=", 10, "% of a core"),
+    ]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("--agents", type=int, default=2000)
+    arguments.add_argument("--seconds", type=float, default=20)
+    arguments.add_argument("--json", type=Path)
+    chosen = arguments.parse_args()
+    figures = figures_of(chosen)
     print(f"proxy memory for each connected idle agent   {figures['memory_kib']:8.1f} KiB   (target <= 64)")
     print(f"proxy time for all of them, of one core      {figures['core_share'] * 100:8.1f} %     (target <= 10)")
     print(f"proxy time to connect one (4 connections)    {figures['connect_cpu_ms']:8.1f} ms")

@@ -42,7 +42,14 @@ def ratio(
     """Run both sides in turn after one round that does not count; each returns its own measure in `unit`."""
     ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(rounds)]
-    ratios = [mine / other for mine, other in pairs]
+    return of_rounds(what, against, [mine for mine, _ in pairs], [other for _, other in pairs], goal, target, unit)
+
+
+def of_rounds(
+    what: str, against: str, ours: Sequence[float], theirs: Sequence[float], goal: Goal, target: float, unit: str
+) -> Figure:
+    """From what both sides did in each round."""
+    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return Figure(
         what,
         against,
@@ -51,8 +58,8 @@ def ratio(
         max(ratios),
         goal,
         target,
-        ours=f"{statistics.median(mine for mine, _ in pairs):.4g} {unit}",
-        theirs=f"{statistics.median(other for _, other in pairs):.4g} {unit}",
+        ours=f"{statistics.median(ours):.4g} {unit}",
+        theirs=f"{statistics.median(theirs):.4g} {unit}",
     )
 
 

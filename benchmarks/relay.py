@@ -1,6 +1,6 @@
 """Our relay against HAProxy in TCP mode: CPU per GB, added round trip, round trip beside a bulk flow, idle memory.
 
-    python benchmarks/relay.py [--rounds 5] [--megabytes 1500] [--json FILE]
+    python -m benchmarks.relay [--rounds 5] [--megabytes 1500] [--json FILE]
 
 All sides take turns within each round; a ratio is the median of the rounds' ratios. Loopback only.
 """
@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.figures import Figure, of_rounds
 from teleport.net.handoff import HandedOff
 
 MB = 1_000_000
@@ -226,7 +227,8 @@ def show(title: str, values: dict[str, list[float]], unit: str) -> None:
         )
 
 
-def run(rounds: int, megabytes: int) -> dict[str, float]:
+def compare(rounds: int, megabytes: int) -> dict[str, dict[str, list[float]]]:
+    """What each side did in each round."""
     memory = os.memfd_create("payload")
     os.ftruncate(memory, 1 << 22)
     backend_pid, backend = forked(serve_backend)
@@ -262,7 +264,25 @@ def run(rounds: int, megabytes: int) -> dict[str, float]:
         for pid in (ours_pid, backend_pid):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-    return report(results)
+    return results
+
+
+def measure() -> list[Figure]:
+    """For `python -m benchmarks`."""
+    allow_many_files()
+    results = compare(5, 1500)
+    rows = (("bytes relayed by the proxy, CPU per GB", "cpu", "cpu", "s/GB"),
+            ("round trip of one byte through the relay", "round trip", "round_trip", "us"))  # fmt: skip
+    return [
+        of_rounds(
+            what, "HAProxy in TCP mode", results[key]["ours"], results[key]["haproxy"], "<=", TARGETS[name], unit
+        )
+        for what, key, name, unit in rows
+    ]
+
+
+def allow_many_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
 def report(results: dict[str, dict[str, list[float]]]) -> dict[str, float]:
@@ -287,8 +307,8 @@ def main() -> None:
     arguments.add_argument("--megabytes", type=int, default=1500)
     arguments.add_argument("--json", type=Path)
     chosen = arguments.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    ratios = run(chosen.rounds, chosen.megabytes)
+    allow_many_files()
+    ratios = report(compare(chosen.rounds, chosen.megabytes))
     if chosen.json:
         chosen.json.write_text(json.dumps(ratios))
     missed = [name for name, target in TARGETS.items() if ratios[name] > target]
