@@ -7,10 +7,13 @@ status 1), and a parser may say after how many positionals everything is literal
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from teleport.foundation.errors import BadParameter
+
+_WIDTH = 80
 
 
 class Switch(argparse.Action):
@@ -28,10 +31,21 @@ class Switch(argparse.Action):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # argparse asks shutil for the width, even where no help is printed; shutil takes long to import
+        super().__init__(prog, width=_columns() - 2)
+
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, Switch):
             return ", ".join(action.positive)
         return super()._format_action_invocation(action)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH
 
 
 class Arguments(argparse.ArgumentParser):
@@ -104,7 +118,8 @@ class Arguments(argparse.ArgumentParser):
         while position < len(words):
             word = words[position]
             if word == "--":
-                return list(words[:position]), list(words[position + 1 :]) if seen else list(words[position:])
+                missing = position + 1 + self.literal_after - seen
+                return list(words[:missing]), list(words[missing:])
             if word.startswith("-") and len(word) > 1:
                 position += 2 if self._wants_next(word) else 1
                 continue

@@ -5,7 +5,6 @@ The record counts only for the certificate it was made from; whoever finds anoth
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -18,9 +17,9 @@ Authority = Literal["user", "host"]
 
 
 class LoginRecord(NamedTuple):
-    """`digest` is that of the TLS certificate's file; times are UTC."""
+    """`mark` is of the TLS certificate this was read from; times are UTC."""
 
-    digest: str
+    mark: str
     username: str
     cluster: str
     valid_until: datetime
@@ -38,8 +37,9 @@ class LoginRecord(NamedTuple):
         return now >= self.valid_until
 
 
-def digest(certificate: str) -> str:
-    return hashlib.sha256(certificate.encode()).hexdigest()
+def mark_of(certificate: str) -> str:
+    """The end of a PEM certificate: part of its signature, which no other certificate has. Costs no import."""
+    return "".join(certificate.split("-----END")[0].split())[-64:]
 
 
 def save(paths: KeyPaths, record: LoginRecord) -> None:
@@ -57,7 +57,7 @@ def load(paths: KeyPaths) -> LoginRecord:
         raise NotAuthenticated("no certificates are stored, run `tsh login`") from None
     try:
         record = _read(read_text(paths.status))
-        if record.digest == digest(certificate):
+        if record.mark == mark_of(certificate):
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass  # the record is a convenience: the certificate answers as well
@@ -70,7 +70,7 @@ def of_certificate(certificate: str, extensions: tuple[str, ...] = (), signed_by
 
     identity = x509.read_identity(certificate, signed_by)
     return LoginRecord(
-        digest(certificate),
+        mark_of(certificate),
         identity.username,
         identity.cluster,
         identity.expires,

@@ -13,12 +13,10 @@ from teleport.foundation.errors import BadParameter
 Value = str | bool | int | list[str]
 
 _KEY = re.compile(r"([A-Za-z_][\w-]*):(?:\s+(.*))?$")
-_PLAIN = re.compile(r"[A-Za-z0-9_./@:+-][\w./@:+ -]*$")
+_PLAIN = re.compile(r"[A-Za-z_/][\w./@:+-]*$", re.ASCII)
 _WORDS: dict[str, bool] = {"true": True, "false": False}
 _NUMBER = re.compile(r"-?\d+$")
-_LOOKS_TYPED = re.compile(
-    r"(?i)(true|false|yes|no|on|off|null|~|[-+.]?\d[\d_.:eE+-]*|0x[0-9a-f]+|-|.*:|.*:\s.*|.*\s)$"
-)
+_LOOKS_TYPED = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|.*:)$")
 
 
 def read(text: str) -> dict[str, Value]:

@@ -22,7 +22,7 @@ class Location(NamedTuple):
 def parse_target(text: str) -> Wanted:
     """`[user@]host`, or `[user@]k=v,k2=v2`: the labels of one server. Raises BadParameter."""
     login, _, host = text.rpartition("@")
-    if "=" in host:
+    if "=" in host and not host.startswith("-"):
         pairs = tuple((name.strip(), value.strip()) for name, _, value in (p.partition("=") for p in host.split(",")))
         if any(not name for name, _ in pairs):
             raise BadParameter(f"{text!r}: expected labels as k=v,k2=v2")

@@ -111,7 +111,7 @@ def _with_profile(options: Namespace, host: AuthHost | None) -> SyncClient:
     except NotAuthenticated as problem:
         looked = f"no {ADMIN_IDENTITY} in {host.data_dir}, and " if host else ""
         raise NotAuthenticated(
-            f"{looked}{problem.message}. Run tctl on the auth host (--config or --data-dir), log in with `tsh login`, "
+            f"{looked}{problem.message}. Run tctl on the auth host (--config or --data-dir), log in with tsh, "
             "or use --identity with --auth-server"
         ) from None
     return api_access.connect(account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from argparse import Namespace
 
@@ -42,7 +41,13 @@ def run(options: Namespace) -> int:
 def program() -> tuple[str, ...]:
     """The command that starts this program again, with the home directory it uses now."""
     started = sys.argv[0]
-    path = os.path.abspath(started) if os.path.basename(started) == "tsh" else shutil.which("tsh") or ""
+    path = os.path.abspath(started) if os.path.basename(started) == "tsh" else _on_path()
     command = (path,) if path and os.access(path, os.X_OK) else (sys.executable, "-m", "teleport.cli.tsh")
     home = os.environ.get("TELEPORT_HOME")
     return ("env", f"TELEPORT_HOME={os.path.abspath(home)}", *command) if home and os.name != "nt" else command
+
+
+def _on_path() -> str:
+    import shutil
+
+    return shutil.which("tsh") or ""

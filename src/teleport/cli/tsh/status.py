@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
 from teleport.client import login_record
-from teleport.client.account import Account
 from teleport.client.login_record import LoginRecord
 from teleport.client.profile import Profile, ProfileStore, home_directory, split_proxy
 from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import NotAuthenticated, TeleportError
+
+if TYPE_CHECKING:
+    from teleport.client.account import Account
 
 
 def arguments(parser: Arguments) -> None:
