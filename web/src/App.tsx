@@ -1,5 +1,8 @@
-import { Navigate, Route, Routes } from "react-router";
+import { Navigate, Route, Routes, useLocation } from "react-router";
+import { Account } from "./pages/Account";
+import { Away } from "./pages/Away";
 import { Login } from "./pages/Login";
+import { NotFound } from "./pages/NotFound";
 import { Servers } from "./pages/Servers";
 import { SignUp } from "./pages/SignUp";
 import { Frame } from "./parts/Frame";
@@ -13,20 +16,25 @@ export function App() {
       <Route path="/invite/:token" element={<SignUp />} />
       <Route path="/reset/:token" element={<SignUp />} />
       <Route element={<Guarded />}>
+        <Route index element={<Navigate to="/servers" replace />} />
         <Route path="/servers" element={<Servers />} />
-        <Route path="*" element={<Navigate to="/servers" replace />} />
+        <Route path="/account" element={<Account />} />
+        <Route path="*" element={<NotFound />} />
       </Route>
     </Routes>
   );
 }
 
-/** Pages that need a session: without one they lead to the login, which leads back here. */
+/** Pages that need a session: without one they lead to the login, which leads back here unless they chose to leave. */
 function Guarded() {
-  const { state } = useSession();
-  if (state.kind === "unknown") return <Waiting />;
+  const { state, retry } = useSession();
+  const { pathname, search } = useLocation();
+  if (state.kind === "unknown") {
+    return state.problem === null ? <Waiting /> : <Away error={state.problem} retry={retry} />;
+  }
   if (state.kind === "out") {
-    const next = window.location.pathname.replace(/^\/web/, "") || "/";
-    return <Navigate to={`/login?next=${encodeURIComponent(next)}`} replace />;
+    const next = state.reason === "left" ? "" : `?next=${encodeURIComponent(pathname + search)}`;
+    return <Navigate to={`/login${next}`} replace />;
   }
   return <Frame />;
 }

@@ -7,7 +7,9 @@ export interface Ping {
     second_factors?: string[];
     allow_passwordless?: boolean;
     has_motd?: boolean;
+    webauthn?: { rp_id: string } | null;
   };
+  proxy?: { ssh?: { public_addr?: string } };
 }
 
 export interface SessionGranted {
@@ -21,7 +23,7 @@ export interface SessionGranted {
   sessionInactiveTimeout: number;
 }
 
-export interface LoginChallenge {
+export interface Challenge {
   webauthn_challenge?: unknown;
   totp_challenge?: boolean;
 }
@@ -34,8 +36,15 @@ export interface SignUpShown {
   secondFactors?: string[];
 }
 
+export interface TotpRegistration {
+  /** An SVG document. */
+  qrCode: string;
+  secret: string;
+  otpUrl: string;
+}
+
 export interface RegisterChallenge {
-  totp?: { qrCode: string; secret: string; otpUrl: string };
+  totp?: TotpRegistration | null;
   webauthn?: unknown;
 }
 
@@ -63,4 +72,19 @@ export interface WhoAmI {
   username: string;
   cluster: string;
   roles?: string[];
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  type: "totp" | "webauthn";
+  passwordless?: boolean;
+  added_at?: string | null;
+  last_used?: string | null;
+}
+
+/** The answer to a Challenge: one of the two. */
+export interface Proof {
+  totp_code?: string;
+  webauthn_response?: unknown;
 }

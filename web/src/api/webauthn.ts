@@ -4,8 +4,13 @@ interface Options {
   publicKey: PublicKeyCredentialCreationOptionsJSON & PublicKeyCredentialRequestOptionsJSON;
 }
 
-export function isSupported(): boolean {
-  return typeof window.PublicKeyCredential?.parseCreationOptionsFromJSON === "function";
+/** Where and whether this browser can use keys of a cluster: they are bound to its domain for ever. */
+export type KeySupport = "yes" | "keyless" | "elsewhere";
+
+export function keySupport(domain: string | undefined): KeySupport {
+  if (typeof window.PublicKeyCredential?.parseCreationOptionsFromJSON !== "function") return "keyless";
+  const host = window.location.hostname;
+  return !domain || host === domain || host.endsWith(`.${domain}`) ? "yes" : "elsewhere";
 }
 
 export async function createCredential(options: unknown): Promise<unknown> {
@@ -19,6 +24,6 @@ export async function getCredential(options: unknown): Promise<unknown> {
 }
 
 function asJson(credential: Credential | null): unknown {
-  if (!(credential instanceof PublicKeyCredential)) throw new Error("no credential was given");
-  return credential.toJSON();
+  if (credential === null) throw new DOMException("no credential was given", "NotAllowedError");
+  return (credential as PublicKeyCredential).toJSON();
 }

@@ -1,185 +1,205 @@
-import { useEffect, useState } from "react";
-import { useTranslation } from "react-i18next";
+import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { useSearchParams } from "react-router";
 import { call } from "../api/call";
 import type { ServerPage, ServerResource } from "../api/types";
-import { Button } from "../parts/controls";
+import { Button, Command, INPUT } from "../parts/controls";
+import { CrossIcon, SearchIcon, ServersIcon } from "../parts/icons";
+import { Page } from "../parts/Page";
 import { Problem } from "../parts/Problem";
-import { Waiting } from "../parts/Waiting";
+import { WaitingRows } from "../parts/Waiting";
+import { useWords } from "../words";
+import { Connect } from "./Connect";
+import { type Row, ServerTable } from "./ServerTable";
 
 const PAGE = 50;
 const TYPING_PAUSE = 200;
+const STALE = 30_000;
 
-interface Row {
-  server: ServerResource;
-  logins: string[];
+interface Criteria {
+  search: string;
+  labels: string[];
 }
 
-function path(search: string, start: string): string {
+interface Found {
+  rows: Row[];
+  next: string;
+  total: number;
+}
+
+function path({ search, labels }: Criteria, start: string): string {
   const query = new URLSearchParams({ limit: String(PAGE), sort: "hostname", with_logins: "true" });
   if (search) query.set("search", search);
+  if (labels.length) query.set("labels", JSON.stringify(Object.fromEntries(labels.map(pair))));
   if (start) query.set("start", start);
   return `/v1/resources/node?${query}`;
 }
 
-function rows(page: ServerPage): Row[] {
-  return (page.items ?? []).map((server, index) => ({ server, logins: page.logins?.[index] ?? [] }));
+function pair(label: string): [string, string] {
+  const cut = label.indexOf("=");
+  return [label.slice(0, cut), label.slice(cut + 1)];
 }
 
-/** Servers the person may reach, searched by the auth service, a page at a time. */
+async function ask(criteria: Criteria, start = ""): Promise<Found> {
+  const page = await call<ServerPage>("GET", path(criteria, start));
+  const rows = (page.items ?? []).map((server: ServerResource, index) => ({
+    server,
+    logins: page.logins?.[index] ?? [],
+  }));
+  return { rows, next: page.next_start ?? "", total: page.total ?? rows.length };
+}
+
+/** Servers the person may reach, searched by the auth service, a page at a time. What is searched is in the address. */
 export function Servers() {
-  const { t } = useTranslation();
-  const [typed, setTyped] = useState("");
-  const [search, setSearch] = useState("");
-  const [found, setFound] = useState<Row[] | null>(null);
-  const [next, setNext] = useState("");
-  const [total, setTotal] = useState(0);
+  const { t } = useWords();
+  const [query, setQuery] = useSearchParams();
+  const search = query.get("search") ?? "";
+  const labels = query.getAll("label").filter((label) => label.includes("="));
+  const [typed, setTyped] = useState(search);
+  const [found, setFound] = useState<Found | null>(null);
   const [error, setError] = useState<unknown>(null);
+  const [chosen, setChosen] = useState<Row | null>(null);
+  const asked = useRef({ at: 0, number: 0 });
+  const criteria = JSON.stringify({ search, labels });
+
+  const load = useCallback(() => {
+    const number = ++asked.current.number;
+    asked.current.at = Date.now();
+    ask(JSON.parse(criteria) as Criteria)
+      .then((answer) => {
+        if (number !== asked.current.number) return;
+        setFound(answer);
+        setError(null);
+      })
+      .catch((problem) => number === asked.current.number && setError(problem));
+  }, [criteria]);
+
+  useEffect(load, [load]);
 
   useEffect(() => {
-    const timer = window.setTimeout(() => setSearch(typed.trim()), TYPING_PAUSE);
+    const look = () => {
+      if (!document.hidden && Date.now() - asked.current.at > STALE) load();
+    };
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, [load]);
+
+  function put(words: string, wanted: string[]) {
+    const next = new URLSearchParams();
+    if (words) next.set("search", words);
+    for (const label of wanted) next.append("label", label);
+    setQuery(next, { replace: true });
+  }
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only typing starts the pause
+  useEffect(() => {
+    const words = typed.trim();
+    if (words === search) return;
+    const timer = window.setTimeout(() => put(words, labels), TYPING_PAUSE);
     return () => window.clearTimeout(timer);
   }, [typed]);
 
-  useEffect(() => {
-    let current = true;
-    call<ServerPage>("GET", path(search, ""))
-      .then((page) => {
-        if (!current) return;
-        setFound(rows(page));
-        setNext(page.next_start ?? "");
-        setTotal(page.total ?? 0);
-        setError(null);
-      })
-      .catch((problem) => current && setError(problem));
-    return () => {
-      current = false;
-    };
-  }, [search]);
-
   async function more() {
+    if (found === null) return;
     try {
-      const page = await call<ServerPage>("GET", path(search, next));
-      setFound([...(found ?? []), ...rows(page)]);
-      setNext(page.next_start ?? "");
+      const page = await ask(JSON.parse(criteria) as Criteria, found.next);
+      setFound({ ...page, rows: [...found.rows, ...page.rows] });
     } catch (problem) {
       setError(problem);
     }
   }
 
+  function clear() {
+    setTyped("");
+    put("", []);
+  }
+
   return (
-    <div className="flex flex-col gap-4">
-      <div className="flex flex-wrap items-end justify-between gap-3">
-        <h1 className="font-semibold text-2xl tracking-tight">{t("servers.title")}</h1>
-        <p role="status" className="text-slate-600 text-sm dark:text-slate-400">
-          {found ? t("servers.found", { count: total }) : ""}
+    <Page
+      title={t("servers.title")}
+      aside={
+        <p role="status" className="text-sm text-soft">
+          {found ? t("servers.found", { count: found.total }) : ""}
         </p>
+      }
+    >
+      <div className="flex flex-col gap-3">
+        <div className="relative">
+          <SearchIcon className="pointer-events-none absolute top-2.5 left-3 size-5 text-soft" />
+          <input
+            type="search"
+            aria-label={t("servers.search")}
+            placeholder={t("servers.search")}
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            className={`${INPUT} pl-10`}
+          />
+        </div>
+        {labels.length ? (
+          <ul aria-label={t("servers.filters")} className="flex flex-wrap gap-1.5">
+            {labels.map((label) => (
+              <li key={label}>
+                <button
+                  type="button"
+                  aria-label={t("servers.drop", { label })}
+                  onClick={() =>
+                    put(
+                      search,
+                      labels.filter((other) => other !== label),
+                    )
+                  }
+                  className="flex items-center gap-1 rounded-md bg-tint py-1 pr-1 pl-2 font-mono text-tint-ink text-xs hover:bg-well"
+                >
+                  {label}
+                  <CrossIcon className="size-4" />
+                </button>
+              </li>
+            ))}
+          </ul>
+        ) : null}
       </div>
-      <input
-        type="search"
-        aria-label={t("servers.search")}
-        placeholder={t("servers.search")}
-        value={typed}
-        onChange={(event) => setTyped(event.target.value)}
-        className="min-h-10 rounded-lg border border-slate-400 bg-white px-3 dark:border-slate-500 dark:bg-slate-900"
-      />
       <Problem error={error} />
-      {found === null && !error ? <Waiting /> : null}
-      {found?.length === 0 ? search ? <p>{t("servers.none")}</p> : <Empty /> : null}
-      {found?.length ? <Table found={found} /> : null}
-      {next ? (
-        <Button look="plain" onClick={() => void more()}>
+      {found === null && !error ? <WaitingRows count={4} /> : null}
+      {found?.rows.length === 0 ? (
+        search || labels.length ? (
+          <Nothing title={t("servers.none")} text={t("servers.noneText")}>
+            <Button look="plain" onClick={clear}>
+              {t("servers.clear")}
+            </Button>
+          </Nothing>
+        ) : (
+          <Nothing title={t("servers.empty")} text={t("servers.emptyText")}>
+            <Command text="tctl nodes add" label={t("servers.copyAdd")} />
+          </Nothing>
+        )
+      ) : null}
+      {found?.rows.length ? (
+        <ServerTable
+          rows={found.rows}
+          connect={setChosen}
+          narrow={(label) => labels.includes(label) || put(search, [...labels, label])}
+        />
+      ) : null}
+      {found?.next ? (
+        <Button look="plain" className="self-center" onClick={() => void more()}>
           {t("servers.more")}
         </Button>
       ) : null}
-    </div>
+      {chosen ? <Connect row={chosen} close={() => setChosen(null)} /> : null}
+    </Page>
   );
 }
 
-function Empty() {
-  const { t } = useTranslation();
+function Nothing(props: { title: string; text: string; children: ReactNode }) {
   return (
-    <section className="rounded-2xl border border-slate-400 border-dashed p-8">
-      <h2 className="font-semibold">{t("servers.empty")}</h2>
-      <p className="my-3">{t("servers.emptyText")}</p>
-      <code className="select-all">tctl nodes add</code>
+    <section className="flex flex-col items-center gap-4 rounded-xl border border-edge/50 border-dashed px-6 py-14 text-center">
+      <span className="flex size-12 items-center justify-center rounded-full bg-tint text-tint-ink">
+        <ServersIcon className="size-6" />
+      </span>
+      <div className="flex max-w-md flex-col gap-1.5">
+        <h2 className="font-semibold">{props.title}</h2>
+        <p className="text-balance text-sm text-soft">{props.text}</p>
+      </div>
+      {props.children}
     </section>
-  );
-}
-
-const CELL = "px-4 py-3 text-left align-top";
-
-function Table({ found }: { found: Row[] }) {
-  const { t } = useTranslation();
-  return (
-    <div className="overflow-x-auto rounded-xl border border-slate-200 bg-white dark:border-slate-800 dark:bg-slate-900">
-      <table className="w-full text-sm">
-        <thead className="border-slate-200 border-b text-slate-600 dark:border-slate-800 dark:text-slate-300">
-          <tr>
-            {(["name", "address", "labels", "connect"] as const).map((column) => (
-              <th key={column} scope="col" className={`${CELL} font-medium`}>
-                {t(`servers.${column}`)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody className="divide-y divide-slate-200 dark:divide-slate-800">
-          {found.map((row) => (
-            <Server key={row.server.metadata.name} row={row} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function labelsOf(server: ServerResource): [string, string][] {
-  const commands = Object.entries(server.spec?.cmd_labels ?? {}).map(
-    ([key, label]) => [key, label.result ?? ""] as [string, string],
-  );
-  const fixed = Object.entries(server.metadata.labels ?? {});
-  return [...fixed, ...commands].filter(([key]) => !/^teleport\.(internal|hidden)\//.test(key)).sort();
-}
-
-function Server({ row: { server, logins } }: { row: Row }) {
-  const { t } = useTranslation();
-  const name = server.spec?.hostname ?? server.metadata.name;
-  const address = server.spec?.use_tunnel ? `⟵ ${t("servers.tunnel")}` : (server.spec?.addr ?? "");
-  return (
-    <tr>
-      <th scope="row" className={`${CELL} font-medium`} title={server.metadata.name}>
-        {name}
-      </th>
-      <td className={CELL}>{address}</td>
-      <td className={CELL}>
-        <ul className="flex flex-wrap gap-1">
-          {labelsOf(server).map(([key, value]) => (
-            <li key={key} className="rounded-md bg-slate-100 px-2 py-0.5 font-mono text-xs dark:bg-slate-800">
-              {key}={value}
-            </li>
-          ))}
-        </ul>
-      </td>
-      <td className={CELL}>{logins[0] ? <Command name={name} login={logins[0]} /> : null}</td>
-    </tr>
-  );
-}
-
-function Command({ name, login }: { name: string; login: string }) {
-  const { t } = useTranslation();
-  const [copied, setCopied] = useState(false);
-  const command = `tsh ssh ${login}@${name}`;
-  async function copy() {
-    await navigator.clipboard.writeText(command);
-    setCopied(true);
-  }
-  return (
-    <button
-      type="button"
-      aria-label={t("servers.copy", { name })}
-      onClick={() => void copy()}
-      className="rounded-md border border-slate-300 px-2 py-1 font-mono text-xs hover:bg-slate-100 dark:border-slate-600 dark:hover:bg-slate-800"
-    >
-      {copied ? t("servers.copied") : command}
-    </button>
   );
 }

@@ -1,88 +1,120 @@
-import { Tabs } from "radix-ui";
-import { type FormEvent, useEffect, useState } from "react";
-import { useTranslation } from "react-i18next";
-import { useNavigate, useParams } from "react-router";
-import { call } from "../api/call";
-import type { Ping, RegisterChallenge, SessionGranted, SignUpShown } from "../api/types";
-import { createCredential, isSupported } from "../api/webauthn";
-import { Button, Card, Field } from "../parts/controls";
-import { LanguageChoice } from "../parts/LanguageChoice";
-import { Problem } from "../parts/Problem";
+import { type FormEvent, useCallback, useEffect, useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
+import { ApiError, call } from "../api/call";
+import type { Ping, RegisterChallenge, SessionGranted, SignUpShown, TotpRegistration } from "../api/types";
+import { createCredential, type KeySupport, keySupport } from "../api/webauthn";
+import { Button, Choices, PasswordField } from "../parts/controls";
+import { Entrance } from "../parts/Entrance";
+import { FingerIcon, KeyIcon, LockIcon, PhoneIcon } from "../parts/icons";
+import { Note, Problem, Told } from "../parts/Problem";
+import { Totp } from "../parts/Totp";
 import { Waiting } from "../parts/Waiting";
 import { useSession } from "../session";
+import { useWords } from "../words";
 
 const MINIMUM_PASSWORD = 12;
-const TAB =
-  "flex-1 rounded-lg px-3 py-2 text-sm font-medium data-[state=active]:bg-white data-[state=active]:shadow-sm dark:data-[state=active]:bg-slate-900";
+
+interface Opened {
+  shown: SignUpShown;
+  ping: Ping;
+}
 
 /** Answers an invitation or a reset: a passkey alone, or a password with a second factor. */
 export function SignUp() {
-  const { t } = useTranslation();
+  const { t } = useWords();
   const { token = "" } = useParams();
-  const [shown, setShown] = useState<SignUpShown | null>(null);
-  const [ping, setPing] = useState<Ping | null>(null);
-  const [gone, setGone] = useState(false);
+  const [link, setLink] = useState<Opened | null>(null);
+  const [error, setError] = useState<unknown>(null);
 
-  useEffect(() => {
+  const open = useCallback(() => {
+    setError(null);
     Promise.all([
       call<SignUpShown>("GET", `/webapi/users/password/token/${encodeURIComponent(token)}`),
       call<Ping>("GET", "/webapi/ping"),
     ])
-      .then(([answer, cluster]) => {
-        setShown(answer);
-        setPing(cluster);
-      })
-      .catch(() => setGone(true));
+      .then(([shown, ping]) => setLink({ shown, ping }))
+      .catch(setError);
   }, [token]);
 
-  if (gone) {
+  useEffect(open, [open]);
+
+  if (error instanceof ApiError && error.status >= 400 && error.status < 429) return <Gone />;
+  if (error !== null) {
     return (
-      <Card title={t("signUp.gone")}>
-        <p>{t("signUp.goneText")}</p>
-        <LanguageChoice />
-      </Card>
+      <Entrance page={t("signUp.page")} title={t("signUp.page")}>
+        <Problem error={error} />
+        <Button onClick={open}>{t("tryAgain")}</Button>
+      </Entrance>
     );
   }
-  if (shown === null || ping === null) return <Waiting />;
-  return <Choices token={token} shown={shown} ping={ping} />;
+  return link === null ? <Waiting /> : <Ways token={token} link={link} gone={setError} />;
 }
 
-function Choices({ token, shown, ping }: { token: string; shown: SignUpShown; ping: Ping }) {
-  const { t } = useTranslation();
+function Gone() {
+  const { t } = useWords();
+  return (
+    <Entrance page={t("signUp.page")} title={t("signUp.gone")} intro={t("signUp.goneText")}>
+      <Link to="/login" className="font-medium text-link text-sm underline underline-offset-4">
+        {t("signUp.toLogin")}
+      </Link>
+    </Entrance>
+  );
+}
+
+function Ways({ token, link, gone }: { token: string; link: Opened; gone: (error: unknown) => void }) {
+  const { t } = useWords();
   const { enter } = useSession();
   const navigate = useNavigate();
-  const passkeys = Boolean(ping.auth.allow_passwordless) && isSupported();
+  const { shown, ping } = link;
+  const keys = keySupport(ping.auth.webauthn?.rp_id);
+  const factors = shown.secondFactors ?? [];
+  const hasPasskeys = Boolean(ping.auth.allow_passwordless) && keys === "yes";
+  const [way, setWay] = useState<"passkey" | "password">(hasPasskeys ? "passkey" : "password");
 
   async function finish(answer: Record<string, unknown>) {
-    const granted = await call<SessionGranted>("PUT", "/webapi/users/password/token", { token, ...answer });
-    enter(granted);
-    navigate("/servers", { replace: true });
+    try {
+      enter(await call<SessionGranted>("PUT", "/webapi/users/password/token", { token, ...answer }));
+      navigate("/servers", { replace: true });
+    } catch (problem) {
+      if (problem instanceof ApiError && problem.status === 404) gone(problem);
+      if (problem instanceof ApiError && problem.status === 401) throw new Told(t("signUp.wrongCode"));
+      throw problem;
+    }
   }
 
-  const title = shown.kind === "invite" ? "signUp.title" : "signUp.resetTitle";
   return (
-    <Card title={t(title, { user: shown.user })}>
-      <p>{t("signUp.intro", { cluster: ping.cluster_name })}</p>
-      <Tabs.Root defaultValue={passkeys ? "passkey" : "password"} className="flex flex-col gap-4">
-        <Tabs.List className="flex gap-1 rounded-xl bg-slate-200 p-1 dark:bg-slate-800">
-          {passkeys ? (
-            <Tabs.Trigger value="passkey" className={TAB}>
-              {t("signUp.passkeyTab")}
-            </Tabs.Trigger>
-          ) : null}
-          <Tabs.Trigger value="password" className={TAB}>
-            {t("signUp.passwordTab")}
-          </Tabs.Trigger>
-        </Tabs.List>
-        <Tabs.Content value="passkey">
-          <Passkey token={token} finish={finish} />
-        </Tabs.Content>
-        <Tabs.Content value="password">
-          <Password token={token} factors={shown.secondFactors ?? ["otp", "webauthn"]} finish={finish} />
-        </Tabs.Content>
-      </Tabs.Root>
-      <LanguageChoice />
-    </Card>
+    <Entrance
+      page={t("signUp.page")}
+      title={t(shown.kind === "invite" ? "signUp.title" : "signUp.resetTitle", { user: shown.user })}
+      intro={t("signUp.intro", { cluster: ping.cluster_name })}
+    >
+      {hasPasskeys ? (
+        <Choices
+          legend={t("signUp.intro", { cluster: ping.cluster_name })}
+          chosen={way}
+          choose={setWay}
+          options={[
+            {
+              value: "passkey",
+              label: t("signUp.passkeyChoice"),
+              text: t("signUp.passkeyText"),
+              icon: FingerIcon,
+            },
+            {
+              value: "password",
+              label: t("signUp.passwordChoice"),
+              text: t("signUp.passwordText"),
+              icon: LockIcon,
+            },
+          ]}
+        />
+      ) : null}
+      {way === "passkey" ? (
+        <Passkey token={token} finish={finish} />
+      ) : (
+        <Password token={token} user={shown.user} factors={factors} keys={keys} ping={ping} finish={finish} />
+      )}
+    </Entrance>
   );
 }
 
@@ -94,9 +126,9 @@ function challenge(token: string, deviceType: string, deviceUsage: string): Prom
 }
 
 function Passkey({ token, finish }: { token: string; finish: Finish }) {
-  const { t } = useTranslation();
+  const { t } = useWords();
   const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setBusy] = useState(false);
 
   async function create() {
     setBusy(true);
@@ -104,143 +136,124 @@ function Passkey({ token, finish }: { token: string; finish: Finish }) {
     try {
       const begun = await challenge(token, "webauthn", "passwordless");
       const created = await createCredential(begun.webauthn);
-      await finish({ webauthnCreationResponse: created, deviceName: t("signUp.defaultPasskey") });
+      await finish({ webauthnCreationResponse: created, deviceName: t("signUp.passkeyName") });
     } catch (problem) {
-      setError(problem instanceof DOMException ? new Error(t("login.refusedKey")) : problem);
+      setError(problem);
       setBusy(false);
     }
   }
 
   return (
-    <div className="flex flex-col gap-4">
-      <p className="text-slate-600 text-sm dark:text-slate-300">{t("signUp.passkeyText")}</p>
+    <>
       <Problem error={error} />
-      <Button disabled={busy} onClick={() => void create()}>
+      <Button disabled={isBusy} onClick={() => void create()}>
+        <FingerIcon />
         {t("signUp.createPasskey")}
       </Button>
-    </div>
+    </>
   );
 }
 
-function Password({ token, factors, finish }: { token: string; factors: string[]; finish: Finish }) {
-  const { t } = useTranslation();
+function Password(props: {
+  token: string;
+  user: string;
+  factors: string[];
+  keys: KeySupport;
+  ping: Ping;
+  finish: Finish;
+}) {
+  const { t } = useWords();
+  const hasTotp = props.factors.includes("totp");
+  const hasKeys = props.factors.includes("webauthn") && props.keys === "yes";
   const [password, setPassword] = useState("");
   const [repeat, setRepeat] = useState("");
-  const [factor, setFactor] = useState(factors.includes("otp") ? "totp" : "webauthn");
-  const [begun, setBegun] = useState<RegisterChallenge | null>(null);
+  const [factor, setFactor] = useState<"totp" | "webauthn">(hasTotp ? "totp" : "webauthn");
+  const [registration, setRegistration] = useState<TotpRegistration | null>(null);
   const [code, setCode] = useState("");
   const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const [isTold, setTold] = useState(false);
+  const isShort = isTold && [...password].length < MINIMUM_PASSWORD;
+  const isDifferent = isTold && password !== repeat;
 
   useEffect(() => {
-    if (factor !== "totp") return;
-    challenge(token, "totp", "mfa").then(setBegun).catch(setError);
-  }, [token, factor]);
-
-  async function answer(): Promise<Record<string, unknown>> {
-    if (factor === "totp") return { second_factor_token: code, deviceName: t("signUp.defaultTotp") };
-    const options = await challenge(token, "webauthn", "mfa");
-    const created = await createCredential(options.webauthn);
-    return { webauthnCreationResponse: created, deviceName: t("signUp.defaultPasskey") };
-  }
+    if (!hasTotp) return;
+    let isCurrent = true;
+    challenge(props.token, "totp", "mfa")
+      .then((begun) => isCurrent && setRegistration(begun.totp ?? null))
+      .catch((problem) => isCurrent && setError(problem));
+    return () => {
+      isCurrent = false;
+    };
+  }, [props.token, hasTotp]);
 
   async function submit(event: FormEvent) {
     event.preventDefault();
-    if (password.length < MINIMUM_PASSWORD) {
-      setError(new Error(t("signUp.tooShort", { count: password.length })));
-      return;
-    }
-    if (password !== repeat) {
-      setError(new Error(t("signUp.different")));
-      return;
-    }
-    setBusy(true);
     setError(null);
+    setTold(true);
+    if ([...password].length < MINIMUM_PASSWORD || password !== repeat) return;
+    setBusy(true);
     try {
-      await finish({ password, ...(await answer()) });
+      if (factor === "totp") {
+        await props.finish({ password, second_factor_token: code, deviceName: t("signUp.totpName") });
+      } else {
+        const begun = await challenge(props.token, "webauthn", "mfa");
+        const created = await createCredential(begun.webauthn);
+        await props.finish({
+          password,
+          webauthnCreationResponse: created,
+          deviceName: t("signUp.keyName"),
+        });
+      }
     } catch (problem) {
-      setError(problem instanceof DOMException ? new Error(t("login.refusedKey")) : problem);
+      setError(problem);
+      setCode("");
       setBusy(false);
     }
   }
 
+  if (!hasTotp && !hasKeys) return <Note>{t("errors.keyless")}</Note>;
   return (
     <form className="flex flex-col gap-4" onSubmit={(event) => void submit(event)}>
-      <Problem error={error} />
-      <Field
+      <input type="hidden" name="username" autoComplete="username" value={props.user} />
+      <PasswordField
         label={t("signUp.password")}
-        type="password"
+        hint={t("signUp.passwordHint")}
+        wrong={isShort ? t("signUp.tooShort", { count: [...password].length }) : ""}
+        name="password"
         autoComplete="new-password"
         required
         value={password}
         onChange={(event) => setPassword(event.target.value)}
       />
-      <Field
+      <PasswordField
         label={t("signUp.repeat")}
-        type="password"
+        wrong={isDifferent ? t("signUp.different") : ""}
+        name="repeat"
         autoComplete="new-password"
         required
         value={repeat}
         onChange={(event) => setRepeat(event.target.value)}
       />
-      <fieldset className="flex flex-col gap-2">
-        <legend className="mb-1.5 font-medium text-sm">{t("signUp.factor")}</legend>
-        {factors.includes("otp") ? (
-          <Choice value="totp" label={t("signUp.totp")} chosen={factor} choose={setFactor} />
-        ) : null}
-        {factors.includes("webauthn") && isSupported() ? (
-          <Choice value="webauthn" label={t("signUp.webauthn")} chosen={factor} choose={setFactor} />
-        ) : null}
-      </fieldset>
-      {factor === "totp" && begun?.totp ? <Totp totp={begun.totp} code={code} setCode={setCode} /> : null}
-      <Button type="submit" disabled={busy}>
-        {t("signUp.finish")}
+      {hasTotp && hasKeys ? (
+        <Choices
+          legend={t("signUp.factor")}
+          isLegendShown
+          chosen={factor}
+          choose={setFactor}
+          options={[
+            { value: "totp", label: t("signUp.totp"), icon: PhoneIcon },
+            { value: "webauthn", label: t("signUp.webauthn"), icon: KeyIcon },
+          ]}
+        />
+      ) : null}
+      {factor === "totp" && registration ? (
+        <Totp registration={registration} code={code} change={setCode} />
+      ) : null}
+      <Problem error={error} />
+      <Button type="submit" disabled={isBusy}>
+        {t(factor === "totp" ? "signUp.finish" : "signUp.finishKey")}
       </Button>
     </form>
-  );
-}
-
-function Choice(props: { value: string; label: string; chosen: string; choose: (value: string) => void }) {
-  return (
-    <label className="flex items-center gap-2 text-sm">
-      <input
-        type="radio"
-        name="factor"
-        value={props.value}
-        checked={props.chosen === props.value}
-        onChange={() => props.choose(props.value)}
-      />
-      {props.label}
-    </label>
-  );
-}
-
-function Totp(props: {
-  totp: NonNullable<RegisterChallenge["totp"]>;
-  code: string;
-  setCode: (code: string) => void;
-}) {
-  const { t } = useTranslation();
-  return (
-    <div className="flex flex-col gap-3">
-      <p className="text-sm">{t("signUp.scan")}</p>
-      <img
-        src={`data:image/png;base64,${props.totp.qrCode}`}
-        alt={t("signUp.scan")}
-        className="size-44 self-center rounded-lg bg-white p-2"
-      />
-      <p className="text-slate-600 text-sm dark:text-slate-300">
-        {t("signUp.cannotScan")}: <code className="select-all break-all">{props.totp.secret}</code>
-      </p>
-      <Field
-        label={t("login.code")}
-        inputMode="numeric"
-        autoComplete="one-time-code"
-        pattern="[0-9]{6}"
-        required
-        value={props.code}
-        onChange={(event) => props.setCode(event.target.value)}
-      />
-    </div>
   );
 }

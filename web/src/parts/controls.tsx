@@ -1,24 +1,44 @@
-import type { ButtonHTMLAttributes, InputHTMLAttributes, ReactNode } from "react";
-import { useId } from "react";
+import {
+  type ButtonHTMLAttributes,
+  type ComponentType,
+  type InputHTMLAttributes,
+  type ReactNode,
+  useId,
+  useState,
+} from "react";
+import { useWords } from "../words";
+import { CopyIcon, EyeIcon, type IconProps, TickIcon } from "./icons";
 
 const BUTTON =
-  "inline-flex min-h-10 items-center justify-center rounded-lg px-4 py-2 text-sm font-semibold transition-colors disabled:cursor-not-allowed disabled:opacity-60";
+  "inline-flex items-center justify-center gap-2 rounded-lg text-sm font-semibold transition-colors disabled:opacity-60";
 const LOOKS = {
-  primary: "bg-indigo-700 text-white hover:bg-indigo-800",
-  plain:
-    "border border-slate-300 bg-white text-slate-900 hover:bg-slate-100 dark:border-slate-600 dark:bg-slate-900 dark:text-slate-100 dark:hover:bg-slate-800",
+  primary: "bg-accent text-white shadow-card hover:bg-accent-strong",
+  plain: "border border-line bg-card text-ink shadow-card hover:bg-well",
+  quiet: "text-soft hover:bg-well hover:text-ink",
+  danger: "border border-bad-line bg-card text-bad hover:bg-bad-tint",
+};
+const SIZES = { normal: "min-h-10 px-4 py-2", small: "min-h-8 px-3 py-1" };
+
+export type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
+  look?: keyof typeof LOOKS;
+  size?: keyof typeof SIZES;
 };
 
-export function Button({
-  look = "primary",
-  className = "",
-  ...rest
-}: ButtonHTMLAttributes<HTMLButtonElement> & { look?: keyof typeof LOOKS }) {
-  return <button type="button" {...rest} className={`${BUTTON} ${LOOKS[look]} ${className}`} />;
+export function Button({ look = "primary", size = "normal", className = "", ...rest }: ButtonProps) {
+  return (
+    <button type="button" {...rest} className={`${BUTTON} ${LOOKS[look]} ${SIZES[size]} ${className}`} />
+  );
 }
 
-export function Field({ label, ...rest }: InputHTMLAttributes<HTMLInputElement> & { label: string }) {
+export const INPUT =
+  "min-h-10 w-full rounded-lg border border-edge bg-card px-3 py-2 text-base text-ink sm:text-sm";
+
+type FieldProps = InputHTMLAttributes<HTMLInputElement> & { label: string; hint?: string; wrong?: string };
+
+/** A labelled input; `hint` helps beforehand, `wrong` says what to mend. */
+export function Field({ label, hint, wrong, className = "", ...rest }: FieldProps) {
   const id = useId();
+  const described = [hint && `${id}-hint`, wrong && `${id}-wrong`].filter(Boolean).join(" ");
   return (
     <div className="flex flex-col gap-1.5">
       <label htmlFor={id} className="font-medium text-sm">
@@ -26,22 +46,141 @@ export function Field({ label, ...rest }: InputHTMLAttributes<HTMLInputElement> 
       </label>
       <input
         id={id}
+        aria-describedby={described || undefined}
+        aria-invalid={wrong ? true : undefined}
         {...rest}
-        className="min-h-10 rounded-lg border border-slate-400 bg-white px-3 py-2 dark:border-slate-500 dark:bg-slate-900"
+        className={`${INPUT} ${wrong ? "border-bad" : ""} ${className}`}
       />
+      {hint ? (
+        <p id={`${id}-hint`} className="text-soft text-sm">
+          {hint}
+        </p>
+      ) : null}
+      {wrong ? (
+        <p id={`${id}-wrong`} role="alert" className="text-bad text-sm">
+          {wrong}
+        </p>
+      ) : null}
     </div>
   );
 }
 
-/** A box in the middle of the page: login, sign-up, a link that is gone. */
-export function Card({ title, children }: { title: string; children: ReactNode }) {
+/** A password that can be shown while it is typed. */
+export function PasswordField(props: FieldProps) {
+  const { t } = useWords();
+  const [isShown, setShown] = useState(false);
   return (
-    <main className="flex min-h-screen items-center justify-center p-4">
-      <section className="flex w-full max-w-md flex-col gap-5 rounded-2xl border border-slate-200 bg-white p-8 shadow-sm dark:border-slate-800 dark:bg-slate-900">
-        <img src="/web/icon.svg" alt="" className="size-10" />
-        <h1 className="font-semibold text-2xl tracking-tight">{title}</h1>
-        {children}
-      </section>
-    </main>
+    <div className="relative">
+      <Field {...props} type={isShown ? "text" : "password"} className="pr-11" />
+      <button
+        type="button"
+        aria-label={t("login.showPassword")}
+        aria-pressed={isShown}
+        onClick={() => setShown(!isShown)}
+        className={`absolute top-[2.15rem] right-1.5 rounded-md p-1 hover:bg-well ${isShown ? "text-link" : "text-soft"}`}
+      >
+        <EyeIcon />
+      </button>
+    </div>
   );
+}
+
+type CodeProps = { value: string; change: (code: string) => void; hint?: string; autoFocus?: boolean };
+
+/** Six digits of an authenticator application, however they were pasted. */
+export function CodeField({ value, change, hint, autoFocus }: CodeProps) {
+  const { t } = useWords();
+  return (
+    <Field
+      label={t("login.code")}
+      hint={hint ?? ""}
+      name="code"
+      inputMode="numeric"
+      autoComplete="one-time-code"
+      pattern="[0-9]{6}"
+      autoFocus={autoFocus}
+      required
+      value={value}
+      onChange={(event) => change(event.target.value.replace(/\D/g, "").slice(0, 6))}
+      className="font-mono text-lg tracking-[0.35em] sm:text-lg"
+    />
+  );
+}
+
+interface Option<Value extends string> {
+  value: Value;
+  label: string;
+  text?: string;
+  icon: ComponentType<IconProps>;
+}
+
+/** One of a few ways, each with a picture and a line of explanation. */
+export function Choices<Value extends string>(props: {
+  legend: string;
+  options: Option<Value>[];
+  chosen: Value;
+  choose: (value: Value) => void;
+  isLegendShown?: boolean;
+}) {
+  const name = useId();
+  return (
+    <fieldset className="flex flex-col gap-2">
+      <legend className={props.isLegendShown ? "mb-2 font-medium text-sm" : "sr-only"}>{props.legend}</legend>
+      {props.options.map((option) => (
+        <label
+          key={option.value}
+          className="flex cursor-pointer items-center gap-3 rounded-xl border border-line p-3 transition-colors hover:bg-well has-checked:border-link has-checked:bg-tint has-focus-visible:outline-2 has-focus-visible:outline-link has-focus-visible:outline-offset-2"
+        >
+          <option.icon className="size-6 text-link" />
+          <span className="flex min-w-0 flex-1 flex-col">
+            <span className="font-medium text-sm">{option.label}</span>
+            {option.text ? <span className="text-pretty text-sm text-soft">{option.text}</span> : null}
+          </span>
+          <input
+            type="radio"
+            name={name}
+            value={option.value}
+            checked={props.chosen === option.value}
+            onChange={() => props.choose(option.value)}
+            className="size-4 accent-link outline-none"
+          />
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** A command to take along: shown whole, copied by a button that says so. */
+export function Command({ text, label }: { text: string; label: string }) {
+  const { t } = useWords();
+  const [isCopied, setCopied] = useState(false);
+  async function copy() {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    window.setTimeout(() => setCopied(false), 2_000);
+  }
+  return (
+    <div className="flex items-stretch overflow-hidden rounded-lg border border-line bg-well">
+      <code
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a long command is scrolled with the keys
+        tabIndex={0}
+        className="min-w-0 flex-1 overflow-x-auto whitespace-nowrap px-3 py-2.5 font-mono text-xs"
+      >
+        {text}
+      </code>
+      <button
+        type="button"
+        aria-label={label}
+        onClick={() => void copy()}
+        className="flex items-center gap-1.5 border-line border-l px-3 font-medium text-soft text-xs hover:bg-card hover:text-ink"
+      >
+        {isCopied ? <TickIcon className="size-4 text-good" /> : <CopyIcon className="size-4" />}
+        <span aria-live="polite">{isCopied ? t("copied") : t("copy")}</span>
+      </button>
+    </div>
+  );
+}
+
+export function Label({ children }: { children: ReactNode }) {
+  return <span className="rounded-md bg-well px-2 py-0.5 font-mono text-xs">{children}</span>;
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,7 +39,7 @@ HEADERS: dict[bytes, bytes] = {
     b"content-security-policy": _POLICY.encode(),
     b"strict-transport-security": b"max-age=31536000",
     b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"SAMEORIGIN",
+    b"x-frame-options": b"DENY",
     b"referrer-policy": b"no-referrer",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
     b"cross-origin-opener-policy": b"same-origin",
@@ -71,9 +70,16 @@ def require_own_page(request: Request) -> None:
     header = request.headers.get(CSRF_HEADER, "")
     if not _TOKEN.fullmatch(cookie) or not hmac.compare_digest(cookie.encode(), header.encode()):
         raise AccessDenied("this request did not come from a page of this proxy: reload the page and try again")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
-        raise AccessDenied(f"a page of {origin} may not ask this")
+    require_same_origin(request)
+
+
+def require_same_origin(request: Request) -> None:
+    """Raises AccessDenied when the browser says that a page of another site asks: an application of ours too."""
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    if origin is not None and origin.lower() != f"https://{host.lower()}":
+        raise AccessDenied("a page of another site may not ask this")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise AccessDenied("a page of another site may not ask this")
 
 
 def give_csrf_cookie(request: Request, response: Response) -> Response:

@@ -20,17 +20,22 @@ from teleport.api.routes.login import WebSessionGrant
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import AccessDenied, NotAuthenticated, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
-from teleport.proxy.web.safety import SESSION_COOKIE
+from teleport.proxy.web.safety import SESSION_COOKIE, require_same_origin
 
 log = get_logger("web")
 
 CHECK_EVERY = 15.0
+REREAD_AFTER = 1.0
 MAX_KEPT = 5000
 _ID = re.compile(r"[0-9a-f]{32,128}")
 _GONE = "the session has ended: log in again"
 
 Connect = Callable[[bytes, bytes], Transport]
 """Opens a transport to auth with a certificate and its key, both PEM."""
+
+
+class SessionRefused(NotAuthenticated):
+    """There is no such session, or the page has no good token for it."""
 
 
 @dataclass
@@ -50,28 +55,29 @@ class WebSessions:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def of_cookie(self, request: Request) -> WebSessionGrant:
-        """The session that the cookie names. Raises NotAuthenticated."""
+        """The session that the cookie names. Raises SessionRefused."""
         return (await self._find(request)).grant
 
     async def of_page(self, request: Request) -> Transport:
-        """A transport to auth as the person whose page asks. Raises NotAuthenticated without cookie and token."""
+        """A transport to auth as the person whose page asks. Raises SessionRefused without cookie and token."""
+        require_same_origin(request)
         kept = await self._find(request)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        expected = kept.grant.bearer_token.encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(expected, token.strip().encode()):
-            raise NotAuthenticated("this page has no valid bearer token: reload it")
+        if not _has_token(request, kept.grant) and self._clock.monotonic() - kept.checked >= REREAD_AFTER:
+            kept = await self._read(request, kept)  # another proxy may have renewed it
+        if not _has_token(request, kept.grant):
+            raise SessionRefused("this page has no valid bearer token: reload it")
         if self._clock.now() >= kept.grant.bearer_expires:
-            raise NotAuthenticated("the bearer token of this page has expired: reload it")
+            raise SessionRefused("the bearer token of this page has expired: reload it")
         return kept.transport
 
     async def renew(self, request: Request) -> WebSessionGrant:
-        """A fresh bearer token. Raises NotAuthenticated."""
+        """A fresh bearer token. Raises SessionRefused."""
         session_id = session_id_of(request)
         try:
             grant = await self._api(request).call(routes.RENEW_WEB, routes.WebSessionId(session_id))
         except (NotFound, AccessDenied, NotAuthenticated):
             await self.forget(session_id)
-            raise NotAuthenticated(_GONE) from None
+            raise SessionRefused(_GONE) from None
         await self.keep(grant)
         return grant
 
@@ -115,23 +121,33 @@ class WebSessions:
                 self._kept.move_to_end(session_id)
                 return kept
             await self.forget(session_id)
-            raise NotAuthenticated(_GONE)
+            raise SessionRefused(_GONE)
+        return await self._read(request, kept)
+
+    async def _read(self, request: Request, kept: _Kept | None) -> _Kept:
+        """What auth knows of the session now. While auth is away, what was known a moment ago stands."""
+        session_id = session_id_of(request)
         try:
             grant = await self._api(request).call(routes.GET_WEB, routes.WebSessionId(session_id))
         except (NotFound, AccessDenied, NotAuthenticated):
             await self.forget(session_id)
-            raise NotAuthenticated(_GONE) from None
+            raise SessionRefused(_GONE) from None
         except TeleportError:
             if kept is not None and self._clock.now() < kept.grant.expires:
-                return kept  # auth is away: what was known a moment ago stands
+                return kept
             raise
         await self.keep(grant)
         return self._kept[session_id]
 
 
+def _has_token(request: Request, grant: WebSessionGrant) -> bool:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(grant.bearer_token.encode(), token.strip().encode())
+
+
 def session_id_of(request: Request) -> str:
-    """Raises NotAuthenticated when the request has no session cookie of ours."""
+    """Raises SessionRefused when the request has no session cookie of ours."""
     session_id = request.cookies.get(SESSION_COOKIE, "")
     if not _ID.fullmatch(session_id):
-        raise NotAuthenticated("not logged in")
+        raise SessionRefused("not logged in")
     return session_id
