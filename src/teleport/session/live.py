@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,13 @@ from typing import Literal, Protocol
 from teleport.wire.terminal import TerminalSize
 
 Mode = Literal["peer", "observer", "moderator"]
+
+_ENDS = uuid.UUID("6f1a2f9c-43cf-5b0e-9a57-2d9d0d7f8a11")
+
+
+def end_event_id(sid: str) -> str:
+    """The uid of the event that tells a session's end: the same whoever tells it, so that it is told once."""
+    return str(uuid.uuid5(_ENDS, sid))
 
 
 class Screen(Protocol):

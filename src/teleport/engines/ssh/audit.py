@@ -43,7 +43,7 @@ from teleport.model.events.session import (
 )
 from teleport.model.events.user import AuthFailed
 from teleport.model.identity import Identity
-from teleport.session.live import LiveSession
+from teleport.session.live import LiveSession, end_event_id
 
 log = get_logger("ssh.audit")
 
@@ -120,6 +120,7 @@ class Audit:
         event = self._in_session(
             SessionEnded,
             live,
+            uid=end_event_id(live.id),
             session_start=live.started,
             session_stop=self._connection.post.clock.now(),
             participants=list(live.everyone),
