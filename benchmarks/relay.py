@@ -29,6 +29,7 @@ from benchmarks.figures import Figure, of_rounds
 from teleport.net.handoff import HandedOff
 
 MB = 1_000_000
+HAPROXY = "HAProxy in TCP mode"
 TARGETS = {"cpu": 0.45, "round_trip": 1.1}
 Row = dict[str, float]
 
