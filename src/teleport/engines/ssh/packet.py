@@ -249,6 +249,12 @@ class TunedChannel(SSHChannel[bytes]):
         if position < end:
             super().write(data[position:])
 
+    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+        # asyncssh counts a window only when data is delivered: while nobody reads, a peer could send without end
+        if self._recv_paused and sum(len(held) for held, _ in self._recv_buf) + len(data) > self._recv_window:
+            raise ProtocolError("Window exceeded")
+        super()._accept_data(data, datatype)
+
     def _flush_send_buf(self) -> None:
         connection = self._conn
         if connection is not None and self._send_buf and not connection.can_carry:  # type: ignore[attr-defined]

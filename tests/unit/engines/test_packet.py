@@ -1,0 +1,153 @@
+"""The short packet path and asyncssh's own: whatever one sends the other reads, and both end alike."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncssh
+import pytest
+
+from teleport.engines.ssh.packet import TunedChannel, TunedConnection
+
+GCM, CTR = "aes128-gcm@openssh.com", "aes256-ctr"
+SIZE = 5_000_000
+
+
+class TunedServer(TunedConnection, asyncssh.SSHServerConnection):
+    """The short path on the server."""
+
+    def create_server_channel(self, *_: Any, **__: Any) -> asyncssh.SSHServerChannel[bytes]:
+        return _Channel(self, self._loop, True, False, False, 0, 0, None, "strict", self._window, self._max_pktsize)
+
+
+class _Channel(TunedChannel, asyncssh.SSHServerChannel[bytes]):
+    pass
+
+
+class StockServer(asyncssh.SSHServerConnection):
+    """asyncssh as it is."""
+
+
+class Echo(asyncssh.SSHServerSession[bytes]):
+    """Gives back what it is sent, in pieces of another size."""
+
+    def connection_made(self, chan: Any) -> None:
+        self._channel = chan
+
+    def exec_requested(self, command: str) -> bool:
+        return True
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._channel.write(data)
+
+    def pause_writing(self) -> None:
+        self._channel.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._channel.resume_reading()
+
+    def eof_received(self) -> bool:
+        self._channel.exit(0)
+        return True
+
+
+class Owner(asyncssh.SSHServer):
+    def begin_auth(self, username: str) -> bool:
+        return False
+
+    def session_requested(self) -> Echo:
+        return Echo()
+
+
+@asynccontextmanager
+async def server(kind: type[asyncssh.SSHServerConnection], **options: Any) -> AsyncIterator[int]:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    settings = await asyncssh.SSHServerConnectionOptions.construct(
+        server_factory=Owner, server_host_keys=[key], encoding=None, gss_host=None, config=None, **options
+    )
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: kind(loop, settings), "127.0.0.1", 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+async def carried(port: int, data: bytes, **options: Any) -> bytes:
+    """What comes back of `data`."""
+    async with asyncssh.connect(
+        "127.0.0.1", port, username="x", known_hosts=None, config=None, client_keys=None, agent_path=None, **options
+    ) as client:
+        ran = await client.run("echo", input=data, encoding=None, check=True)
+        assert isinstance(ran.stdout, bytes)
+        return ran.stdout
+
+
+@pytest.mark.parametrize("kind", [TunedServer, StockServer])
+@pytest.mark.parametrize("cipher", [GCM, CTR])
+async def test_everything_comes_back_as_it_was(kind: type[asyncssh.SSHServerConnection], cipher: str) -> None:
+    data = os.urandom(SIZE)
+    async with server(kind, encryption_algs=[cipher]) as port:
+        back = await carried(port, data)
+    assert hashlib.sha256(back).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+async def test_new_keys_in_the_middle_lose_nothing(side: str) -> None:
+    data = os.urandom(SIZE)
+    limit = {"rekey_bytes": 300_000}
+    async with server(TunedServer, encryption_algs=[GCM], **(limit if side == "server" else {})) as port:
+        assert await carried(port, data, **(limit if side == "client" else {})) == data
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 32767, 32768, 32769, 65536, 262144, 262145])
+async def test_every_size_of_packet_fits(size: int) -> None:
+    data = os.urandom(size)
+    async with server(TunedServer, encryption_algs=[GCM]) as port:
+        assert await carried(port, data) == data
+
+
+class _Flipping(asyncssh.SSHClientConnection):
+    """Changes one bit of what it sends, once it is logged in."""
+
+    def _send(self, data: bytes) -> None:
+        if self._auth_complete and len(data) > 4000:
+            data = data[:2000] + bytes((data[2000] ^ 1,)) + data[2001:]
+        super()._send(data)
+
+
+@pytest.mark.parametrize("kind", [TunedServer, StockServer])
+async def test_a_changed_bit_ends_the_connection(kind: type[asyncssh.SSHServerConnection]) -> None:
+    async with server(kind, encryption_algs=[GCM]) as port:
+        settings = await asyncssh.SSHClientConnectionOptions.construct(
+            known_hosts=None, client_keys=None, agent_path=None, config=None, username="x"
+        )
+        settings.waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_connection(lambda: _Flipping(loop, settings, wait="auth"), "127.0.0.1", port)
+        await settings.waiter
+        ran = await client.run("echo", input=bytes(100_000), encoding=None)
+        assert ran.exit_status is None
+        async with asyncio.timeout(10):
+            await client.wait_closed()
+
+
+async def test_data_past_the_window_ends_the_connection_on_the_short_path_too() -> None:
+    async with (
+        server(TunedServer, encryption_algs=[GCM], window=65536) as port,
+        asyncssh.connect(
+            "127.0.0.1", port, username="x", known_hosts=None, config=None, client_keys=None, agent_path=None
+        ) as client,
+    ):
+        process = await client.create_process("echo", encoding=None)
+        channel: Any = process.channel
+        channel._send_window = 1 << 30
+        channel._send_pktsize = 32768
+        client._transport.pause_reading()  # type: ignore[union-attr]
+        for _ in range(400):
+            channel.write(bytes(32768))
+        async with asyncio.timeout(10):
+            await client.wait_closed()

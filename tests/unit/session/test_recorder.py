@@ -1,0 +1,127 @@
+"""The recorder: what was shown is on disk within a second, the loop is never held, a full disk is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from teleport.foundation.clock import SystemClock
+from teleport.foundation.errors import Unavailable
+from teleport.session import recorder as module
+from teleport.session.player import read_frames
+from teleport.session.recorder import Recorder, RecorderFactory
+from teleport.session.recording_spool import RecordingSpool
+from teleport.wire.recording import Ended, Frame, Printed, RecordingEnd, RecordingInfo, Resized, Started
+from teleport.wire.terminal import TerminalSize
+
+SID = "0b7b4d9c-0000-4000-8000-000000000001"
+END = RecordingEnd(ended=datetime(2026, 1, 1, tzinfo=UTC), exit_status=0)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> RecordingSpool:
+    return RecordingSpool(tmp_path)
+
+
+@pytest.fixture
+def factory(spool: RecordingSpool) -> Iterator[RecorderFactory]:
+    factory = RecorderFactory(spool, SystemClock())
+    yield factory
+    factory.close()
+
+
+async def opened(factory: RecorderFactory) -> Recorder:
+    info = RecordingInfo(sid=SID, user="alice", login="root", started=datetime(2026, 1, 1, tzinfo=UTC))
+    return await factory.open(info)
+
+
+async def on_disk(spool: RecordingSpool) -> list[Frame]:
+    async def content() -> AsyncIterator[bytes]:
+        yield (spool.directory / SID / "recording").read_bytes()
+
+    return [frame async for frame in read_frames(content())]
+
+
+async def test_what_is_shown_is_on_disk_within_a_second(factory: RecorderFactory, spool: RecordingSpool) -> None:
+    recorder = await opened(factory)
+    recorder.print(b"typed a letter")
+    begun = time.monotonic()
+    async with asyncio.timeout(5):
+        while not any(isinstance(frame, Printed) for frame in await on_disk(spool)):
+            await asyncio.sleep(0.01)
+    assert time.monotonic() - begun < 1.0
+    await recorder.finish(END)
+
+
+async def test_all_frames_in_order_whatever_the_amount(factory: RecorderFactory, spool: RecordingSpool) -> None:
+    recorder = await opened(factory)
+    pieces = [bytes((number % 256,)) * 40_000 for number in range(200)]
+    for number, piece in enumerate(pieces):
+        recorder.print(piece)
+        if number == 100:
+            recorder.resize(TerminalSize(99, 9))
+        if number % 10 == 0:
+            await asyncio.sleep(0)
+    await recorder.finish(END)
+    frames = await on_disk(spool)
+    assert b"".join(frame.data for frame in frames if isinstance(frame, Printed)) == b"".join(pieces)
+    assert isinstance(frames[0], Started)
+    assert isinstance(frames[-1], Ended)
+    assert [frame.columns for frame in frames if isinstance(frame, Resized)] == [80, 99]
+    offsets = [frame.offset for frame in frames]
+    assert offsets == sorted(offsets)
+
+
+async def test_who_feeds_too_fast_is_asked_to_wait_and_told_when_to_go_on(
+    factory: RecorderFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BEHIND", 2 << 20)
+    monkeypatch.setattr(module, "CAUGHT_UP", 1 << 20)
+    recorder = await opened(factory)
+    caught_up = asyncio.Event()
+    recorder.on_caught_up = caught_up.set
+    for _ in range(20):
+        recorder.print(os.urandom(1 << 18))
+    was_behind = recorder.is_behind
+    await asyncio.wait_for(caught_up.wait(), 10)
+    assert (was_behind, recorder.is_behind) == (True, False)
+    await recorder.finish(END)
+
+
+async def test_a_full_disk_fails_it_once_and_tells(
+    factory: RecorderFactory, spool: RecordingSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = await opened(factory)
+    recorder.print(b"before")
+    await asyncio.sleep(0.7)
+    told: list[Unavailable] = []
+    recorder.on_failure = told.append
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdatasync", full)
+    recorder.print(b"lost")
+    with pytest.raises(Unavailable, match=r"can no longer be recorded: .*No space"):
+        await recorder.finish(END)
+    assert len(told) == 1
+    recorder.print(b"ignored")
+    printed = [frame.data for frame in await on_disk(spool) if isinstance(frame, Printed)]
+    assert printed == [b"before"]
+
+
+async def test_a_disk_that_is_full_from_the_start_opens_nothing(
+    factory: RecorderFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdatasync", full)
+    with pytest.raises(Unavailable, match="cannot be recorded"):
+        await opened(factory)
