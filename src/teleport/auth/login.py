@@ -95,7 +95,7 @@ class Logins:
             route_to_cluster=request.route_to_cluster,
             kubernetes_cluster=request.kubernetes_cluster,
         )
-        await self._succeeded(caller, user, device)
+        await record_login(self._cluster, caller, user, device)
         return LoginGranted(
             username=user.name,
             cert=issued.ssh_certificate,
@@ -114,7 +114,7 @@ class Logins:
         )
         user, device = await self.prove(caller, answers)
         grant = await self._web_sessions.create(caller, user)
-        await self._succeeded(caller, user, device)
+        await record_login(self._cluster, caller, user, device)
         return grant
 
     async def prove(self, caller: Caller, answers: Answers, scope: Scope = "login") -> tuple[User, MFADevice | None]:
@@ -200,10 +200,12 @@ class Logins:
         fields = {**caller.event_fields(), "user": user[:_MAX_NAME]}
         await self._cluster.journal.record(UserLoginFailed(method="local", success=False, error=why, **fields))
 
-    async def _succeeded(self, caller: Caller, user: User, device: MFADevice | None) -> None:
-        fields = {**caller.event_fields(), "user": user.name}
-        event = UserLogin(method="local", success=True, mfa_device=device_ref(device), **fields)
-        await self._cluster.journal.record(event)
+
+async def record_login(cluster: Cluster, caller: Caller, user: User, device: MFADevice | None) -> None:
+    """The event of a login that was proved."""
+    fields = {**caller.event_fields(), "user": user.name}
+    event = UserLogin(method="local", success=True, mfa_device=device_ref(device), **fields)
+    await cluster.journal.record(event)
 
 
 def device_ref(device: MFADevice | None) -> MFADeviceRef | None:

@@ -24,7 +24,7 @@ from teleport.api.routes.users import UserToken as UserTokenRequest
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.lockout import Lockout
-from teleport.auth.login import named_device
+from teleport.auth.login import named_device, record_login
 from teleport.auth.second_factor import SecondFactors, add_device, device_name
 from teleport.auth.web_sessions import WebSessions
 from teleport.credentials import passwords, totp
@@ -105,13 +105,15 @@ class UserTokens:
                 raise BadParameter(f"deviceType {other!r}: expected totp or webauthn")
 
     async def set_password(self, caller: Caller, request: SetPassword) -> PasswordSet:
-        user = await self._finish(caller, request)
+        user, _ = await self._finish(caller, request)
         return PasswordSet(user.name)
 
     async def sign_up_session(self, caller: Caller, request: SetPassword) -> WebSessionGrant:
         """The same for a browser, which is logged in at once."""
-        user = await self._finish(caller, request)
-        return await self._web_sessions.create(caller, user)
+        user, device = await self._finish(caller, request)
+        grant = await self._web_sessions.create(caller, user)
+        await record_login(self._cluster, caller, user, device)
+        return grant
 
     async def _begin_totp(self, token: UserToken) -> RegisterChallenge:
         if "totp" not in await self._factors.allowed():
@@ -124,7 +126,7 @@ class UserTokens:
             raise NotFound(GONE) from None
         return RegisterChallenge(totp=await totp_registration(self._cluster.name, token.spec.user, secret))
 
-    async def _finish(self, caller: Caller, request: SetPassword) -> User:
+    async def _finish(self, caller: Caller, request: SetPassword) -> tuple[User, MFADevice | None]:
         token = await self._live(request.token)
         user = await self._store.find(User, token.spec.user)
         if user is None:
@@ -142,7 +144,7 @@ class UserTokens:
         await self._keep(token, secrets)
         await self._lockout.succeeded(user.name)
         await self._record(caller, user, device, has_password=bool(request.password))
-        return user
+        return user, device
 
     async def _keep(self, token: UserToken, secrets: UserSecrets) -> None:
         """The link's end and what it earned are one write: it is good once, whoever races."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from auth_cluster import PASSWORD, TestCluster
+from auth_cluster import PASSWORD, Person, TestCluster
 
 from teleport.api.client import Client
-from teleport.api.routes import audit, login, recordings, sessions
+from teleport.api.routes import audit, login, recordings, sessions, users
 from teleport.credentials import x509
 from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated, NotFound
 from teleport.model.codec import encode_json
@@ -56,6 +56,19 @@ class TestWebSessions:
         await proxy.call(sessions.DELETE_WEB, sessions.WebSessionId(granted.session_id))
         with pytest.raises(NotAuthenticated):
             await proxy.call(sessions.GET_WEB, sessions.WebSessionId(granted.session_id))
+
+    async def test_a_sign_up_in_a_browser_is_a_login(self, cluster: TestCluster) -> None:
+        proxy = await cluster.host("Proxy")
+        await cluster.user("bob", "access")
+        granted = await (await cluster.admin()).call(users.RESET, users.ResetUser(name="bob"))
+        asked = await proxy.call(users.REGISTER_CHALLENGE, users.RegisterChallengeRequest(token=granted.token))
+        assert asked.totp is not None
+        code = Person("bob", asked.totp.secret, cluster.clock).code()
+        request = users.SetPassword(token=granted.token, password=PASSWORD, second_factor_token=code)
+        session = await proxy.call(users.SIGN_UP_SESSION, request)
+        assert (session.username, session.roles) == ("bob", ("access",))
+        (told,) = await cluster.events("user.login")
+        assert (told["user"], told["success"]) == ("bob", True)
 
     async def test_silence_and_time_end_it(self, cluster: TestCluster) -> None:
         proxy = await cluster.host("Proxy")
