@@ -50,7 +50,7 @@ LOGIN_FAILURES = 5
 LOGIN_WINDOW = timedelta(minutes=30)
 LOGIN_LOCK = timedelta(minutes=30)
 
-HOST_CERTIFICATE_TTL = timedelta(days=10 * 365)
+HOST_CERTIFICATE_TTL = timedelta(days=90)  # renewed at two thirds of it
 ADMIN_CERTIFICATE_TTL = timedelta(days=7)
 TRACKER_TTL = timedelta(minutes=30)
 UPLOAD_GRACE = timedelta(minutes=30)
