@@ -45,6 +45,8 @@ PROCESS = "process"
 
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
+_WHOLE = "start"
+"""The part of health that is well once everything has started."""
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("version",))
 
 
@@ -62,6 +64,7 @@ class Building:
 
     async def __aenter__(self) -> Self:
         _BUILD.labels(version=__version__).set(1)
+        self._health.expect(_WHOLE)
         settings = self._settings
         self._host_id = data_dir.host_id(settings.data_dir)
         self._health.expect(PROCESS)
@@ -92,6 +95,7 @@ class Building:
     def started(self) -> None:
         """Everything runs: say so."""
         self._health.beat(PROCESS, True)
+        self._health.beat(_WHOLE, True)
         log.info("teleport is running", roles=",".join(self._settings.roles), version=__version__)
 
     def drain_for(self, seconds: float) -> None:
