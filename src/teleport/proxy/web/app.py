@@ -22,7 +22,7 @@ from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.net.asgi import AsgiApp
 from teleport.proxy.web import forward
-from teleport.proxy.web.pages import Pages
+from teleport.proxy.web.pages import IMMUTABLE, Pages
 from teleport.proxy.web.safety import (
     SafeHeaders,
     give_csrf_cookie,
@@ -99,7 +99,10 @@ class WebApp:
         return RedirectResponse("/web", 302)
 
     async def _page(self, request: Request) -> Response:
-        return give_csrf_cookie(request, self._pages.answer(request))
+        answer = self._pages.answer(request)
+        if answer.headers["cache-control"] != IMMUTABLE:  # what a cache gives to many is no place for a cookie
+            give_csrf_cookie(request, answer)
+        return answer
 
     async def _ping(self, request: Request) -> Response:
         connector = request.path_params.get("connector")

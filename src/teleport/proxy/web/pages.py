@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 
 BUILT = Path(__file__).parent / "static"
 INDEX = "index.html"
+IMMUTABLE = "public, max-age=31536000, immutable"
+_UNKEPT = {"cache-control": "no-store"}
 _COMPRESSIBLE = ("text/", "application/javascript", "image/svg", "application/json")
 _MISSING = "The web application is not part of this installation. From a checkout, build it with: make web\n"
 
@@ -37,18 +40,27 @@ class Pages:
         name = request.path_params.get("path", "")
         page = self._pages.get(name)
         if page is None and name.startswith("assets/"):
-            return PlainTextResponse("no such file\n", status_code=404)
+            return PlainTextResponse("no such file\n", 404, _UNKEPT)
         immutable = page is not None and name.startswith("assets/")
         page = page or self._pages.get(INDEX)
         if page is None:
-            return PlainTextResponse(_MISSING, status_code=503)
-        headers = {"cache-control": "public, max-age=31536000, immutable" if immutable else "no-cache"}
+            return PlainTextResponse(_MISSING, 503, _UNKEPT)
+        headers = {"cache-control": IMMUTABLE if immutable else "no-cache"}
         content = page.content
-        if page.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+        if page.compressed and _accepts_gzip(request.headers.get("accept-encoding", "")):
             content = page.compressed
             headers["content-encoding"] = "gzip"
         headers["vary"] = "accept-encoding"
         return Response(content, headers=headers, media_type=page.media_type)
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """RFC 9110, 12.5.3: named, and not with the weight 0."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() == "gzip":
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False
 
 
 def _load(path: Path) -> Page:

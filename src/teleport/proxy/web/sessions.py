@@ -54,6 +54,10 @@ class WebSessions:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many are kept here."""
+        return len(self._kept)
+
     async def of_cookie(self, request: Request) -> WebSessionGrant:
         """The session that the cookie names. Raises SessionRefused."""
         return (await self._find(request)).grant
