@@ -31,11 +31,9 @@ class Entry(NamedTuple):
 
 
 class Command(Protocol):
-    """What a command's module offers."""
+    """What a command's module offers, besides `run(options)` where it is no family of sub-commands."""
 
     def arguments(self, parser: Arguments) -> None: ...
-
-    def run(self, options: Namespace) -> int | None: ...
 
 
 class Program(NamedTuple):
@@ -103,12 +101,18 @@ def _dispatch(program: Program, words: list[str]) -> int:
     options = parse(program, entry, module, before, after)
     if options.debug:
         _show_debug()
-    run = getattr(options, "run", module.run if hasattr(module, "run") else None)
-    assert run is not None, f"{entry.module} has nothing to run"
+    run: Callable[[Namespace], int | None] = getattr(options, "run", None) or getattr(module, "run")  # noqa: B009
     return run(options) or 0
 
 
-def parse(program: Program, entry: Entry, module: Command, before: Sequence[str], after: Sequence[str]) -> Namespace:
+def parse(
+    program: Program,
+    entry: Entry,
+    module: Command,
+    before: Sequence[str],
+    after: Sequence[str],
+    environment: Mapping[str, str] = os.environ,
+) -> Namespace:
     """The options of one call: words before the command's name are global flags, those behind may be either."""
     options = global_parser(program).parse_args(list(before))
     parser = command_parser(program, entry, module)
@@ -118,7 +122,7 @@ def parse(program: Program, entry: Entry, module: Command, before: Sequence[str]
     for destination, variables in program.environment.items():
         if getattr(options, destination, None) is None:
             setattr(
-                options, destination, next((os.environ[name] for name in variables if os.environ.get(name)), None)
+                options, destination, next((environment[name] for name in variables if environment.get(name)), None)
             )
     options.debug = truth(options.debug)
     return options

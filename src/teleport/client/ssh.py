@@ -96,10 +96,15 @@ async def _run(reached: Reached, texts: SshTexts, request: SshRequest, lost: int
             await start_forwards(connection, request)
             if request.run_nothing:
                 await connection.wait_closed()
+                if (end := ssh_connection.end_of(connection)) is not None:
+                    raise end
                 return 0
             session = session_request(request)
             with terminal.raw(0) if session.term else contextlib.nullcontext():
-                return await ssh_session.run_session(connection, session, watch_size=watch_size)
+                status = await ssh_session.run_session(connection, session, watch_size=watch_size)
+            if status == lost and isinstance(end := ssh_connection.end_of(connection), asyncssh.ConnectionLost):
+                print(f"\ntsh: {ssh_connection.explain(end, str(reached.resource_name))}", file=sys.stderr)
+            return status
         except (asyncssh.Error, OSError) as problem:
             where = f"{request.wanted.login}@{reached.resource_name}"
             raise ssh_connection.explain(problem, where) from problem

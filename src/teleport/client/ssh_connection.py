@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from teleport.client import ssh_library  # isort: skip
 import asyncssh
@@ -31,6 +32,10 @@ class _Client(asyncssh.SSHClient):
 
     def __init__(self) -> None:
         self.banner = ""
+        self.problem: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.problem = exc
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.banner += msg
@@ -75,7 +80,14 @@ async def connect(
     except (asyncssh.Error, OSError) as problem:
         reached.sock.close()
         raise explain(problem, where, client.banner) from problem
+    connection.set_extra_info(parting=lambda: client.problem)
     return connection
+
+
+def end_of(connection: asyncssh.SSHClientConnection) -> Exception | None:
+    """Why a connection made by `connect` is over; None when it is not, or when we ended it ourselves."""
+    parting: Callable[[], Exception | None] = connection.get_extra_info("parting")
+    return parting()
 
 
 def expected_principal(reached: Reached, wanted: Wanted) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from teleport.cli import output
 from teleport.client.account import Account
@@ -14,23 +15,28 @@ from teleport.client.targets import check_login
 from teleport.foundation.errors import BadParameter
 
 
-def complete(wanted: Wanted, account: Account, options: Namespace) -> Wanted:
+def complete(
+    wanted: Wanted, account: Account, options: Namespace, environment: Mapping[str, str] = os.environ
+) -> Wanted:
     """Login from `user@`, else --login, else the certificate or the OS; the cluster is the account's."""
-    login = wanted.login or check_login(options.login or default_login(account))
+    login = wanted.login or check_login(options.login or default_login(account, environment))
     name = wanted.name.removesuffix(f".{account.cluster}")
     return wanted._replace(name=name, login=login, cluster=account.cluster)
 
 
-def default_login(account: Account) -> str:
+def default_login(account: Account, environment: Mapping[str, str] = os.environ) -> str:
     """Asks the OS only when the certificate leaves a choice."""
     logins = [login for login in account.record.logins if not login.startswith("-teleport-")]
     if len(logins) == 1:
         return logins[0]
+    for variable in ("LOGNAME", "USER", "USERNAME"):
+        if name := environment.get(variable):
+            return name
     import getpass
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):
         raise BadParameter("which login? use user@host, --login or TELEPORT_LOGIN") from None
 
 
@@ -40,11 +46,14 @@ def explained() -> Iterator[None]:
     try:
         yield
     except Ambiguous as problem:
-        rows = [
-            (candidate.hostname, candidate.name, candidate.addr, output.labels(candidate.labels))
-            for candidate in problem.candidates
-        ]
-        headers = ("Node Name", "Node ID", "Address", "Labels")
-        print(output.table(headers, rows, columns=output.terminal_columns(sys.stderr)), file=sys.stderr)
-        message = f"{problem.message}; use the node's id"
-        raise BadParameter(message, event_id=problem.event_id) from problem
+        print(candidates_table(problem, output.terminal_columns(sys.stderr)), file=sys.stderr)
+        raise ask_for_id(problem) from problem
+
+
+def candidates_table(problem: Ambiguous, columns: int | None) -> str:
+    rows = [(each.hostname, each.name, each.addr, output.labels(each.labels)) for each in problem.candidates]
+    return output.table(("Node Name", "Node ID", "Address", "Labels"), rows, columns=columns)
+
+
+def ask_for_id(problem: Ambiguous) -> BadParameter:
+    return BadParameter(f"{problem.message}; use the node's id", event_id=problem.event_id)

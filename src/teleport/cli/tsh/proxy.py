@@ -8,8 +8,10 @@ from argparse import Namespace
 
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh import hosts
+from teleport.cli.tsh.warm import start_daemon
 from teleport.cli.tsh.who import account_of
 from teleport.client import ssh_proxy
+from teleport.client.account import Account
 from teleport.client.dialer import Wanted, dial
 from teleport.client.targets import parse_target
 from teleport.foundation.errors import BadParameter
@@ -34,18 +36,18 @@ def _ssh(options: Namespace) -> int:
     if options.fdpass and os.name == "nt":
         raise BadParameter("--fdpass is not offered on Windows")
     account = account_of(options)
-    name, port = split_port(options.target.removeprefix("@"))
-    wanted = parse_target(name)._replace(port=port)
-    complete = hosts.complete(wanted, account, options) if wanted.login else _without_login(wanted, account.cluster)
     with hosts.explained():
-        reached = dial(account, complete)
+        reached = dial(account, wanted_of(options, account))
     if options.fdpass:
         ssh_proxy.hand_over(reached.sock, socket.socket(fileno=os.dup(1)))
-        return 0
-    ssh_proxy.relay(reached.sock)
+    start_daemon(options)
+    if not options.fdpass:
+        ssh_proxy.relay(reached.sock)
     return 0
 
 
-def _without_login(wanted: Wanted, cluster: str) -> Wanted:
-    """Which login it will be, ssh alone knows; the agent decides about it."""
-    return wanted._replace(name=wanted.name.removesuffix(f".{cluster}"), cluster=cluster)
+def wanted_of(options: Namespace, account: Account) -> Wanted:
+    """Which login it will be, ssh alone knows; where it is told, it goes along as a hint."""
+    name, port = split_port(options.target)
+    wanted = parse_target(name)
+    return wanted._replace(name=wanted.name.removesuffix(f".{account.cluster}"), port=port, cluster=account.cluster)

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh import hosts
+from teleport.cli.tsh.warm import start_daemon
 from teleport.cli.tsh.who import account_of
 from teleport.client import ssh
 from teleport.client.account import Account, Choice, find
@@ -47,7 +48,9 @@ def arguments(parser: Arguments) -> None:
 def run(options: Namespace) -> int:
     account = account_of(options)
     with hosts.explained():
-        return ssh.run(account, request_of(options, account))
+        status = ssh.run(account, request_of(options, account))
+    start_daemon(options)
+    return status
 
 
 def request_of(options: Namespace, account: Account) -> ssh.SshRequest:

@@ -1,0 +1,68 @@
+"""The resident client as a program: what of tsh it does, and how it is started."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from teleport.cli.program import one_line, parse, split_command
+from teleport.cli.tsh import hosts, proxy, ssh
+from teleport.cli.tsh.catalog import PROGRAM
+from teleport.cli.tsh.who import choice_of
+from teleport.client import account
+from teleport.client.daemon import Action, Daemon, PassConnection, RunCommand
+from teleport.client.dialer import Ambiguous
+from teleport.client.ssh_session import SessionRequest
+from teleport.client.targets import parse_target
+from teleport.foundation.errors import TeleportError
+
+
+def interpret(words: list[str], environment: dict[str, str]) -> Action | None:
+    """`ssh` with a command and nothing special, and `proxy ssh`. Whatever is wrong is left to the program itself."""
+    try:
+        before, name, after = split_command(PROGRAM, words)
+        if name == "ssh":
+            options = parse(PROGRAM, PROGRAM.entry("ssh"), ssh, before, after, environment)
+            return _command(options, environment)
+        if name == "proxy":
+            options = parse(PROGRAM, PROGRAM.entry("proxy"), proxy, before, after, environment)
+            return _connection(options, environment)
+    except (TeleportError, OSError, SystemExit):
+        pass
+    return None
+
+
+def _command(options: Namespace, environment: dict[str, str]) -> Action | None:
+    special = (options.tty, options.forward, options.remote_forward, options.dynamic_forward, options.no_remote_exec)
+    if any(special) or options.forward_agent or options.option or not options.literal:
+        return None
+    if options.debug or options.insecure or options.identity:
+        return None
+    who = account.find(choice_of(options), environment)
+    wanted = hosts.complete(parse_target(options.target), who, options, environment)._replace(port=options.port)
+    return RunCommand(who, wanted, SessionRequest(" ".join(options.literal)))
+
+
+def _connection(options: Namespace, environment: dict[str, str]) -> Action | None:
+    if options.subcommand != "ssh" or options.debug or options.identity:
+        return None
+    who = account.find(choice_of(options), environment)
+    return PassConnection(who, proxy.wanted_of(options, who), bool(options.fdpass))
+
+
+def explain(problem: TeleportError) -> str:
+    """What the program itself would have printed."""
+    listing = f"{hosts.candidates_table(problem, None)}\n" if isinstance(problem, Ambiguous) else ""
+    told = hosts.ask_for_id(problem) if isinstance(problem, Ambiguous) else problem
+    return f"{listing}ERROR: {one_line(told)}\n"
+
+
+def main(words: Sequence[str]) -> int:
+    asyncio.run(Daemon(words[0], interpret, explain).run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
