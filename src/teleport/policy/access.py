@@ -1,9 +1,9 @@
 """May this person reach this resource, in this way, now? The answer is a Decision.
 
 Order: the credential itself (pinned address, key policy, locks), cluster-wide MFA, the limits of an access request,
-deny of all roles (labels alone, or any one value alone, deny), then allow: one and the same role must match labels
-and every value; what that role demands of the session (MFA, a trusted device) is asked last, and the strictest of
-all roles that match wins.
+deny of all roles (an hour, labels alone, or any one value alone, deny), then allow: one and the same role must match
+labels and every value; what that role demands of the session (MFA, a trusted device) is asked last, and the strictest
+of all roles that match wins.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from teleport.model.resource import Resource
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.node import Node
-from teleport.policy import locks
+from teleport.policy import locks, schedules
+from teleport.policy.asked import Asked, AskedValue
 from teleport.policy.decision import Code, Decision, Reason
 from teleport.policy.enforcement import unenforced
-from teleport.policy.matching import FieldIndex, KindIndex, bits
+from teleport.policy.matching import KindIndex, bits
 from teleport.policy.near_misses import near_misses
 from teleport.policy.options import SessionMFA, meets, satisfies_mfa, strictest
 from teleport.policy.role_set import SELECTORS, RoleSet
@@ -101,9 +102,18 @@ def can_access(
 
     Raises BadParameter for a kind that is not reached by labels, or a field that is not a matcher.
     """
-    index = role_set.kind(kind)
-    asked = [(name, value, role_set.field(name)) for name, value in (values or {}).items()]
-    question = _Question(role_set, kind, resource, resource.labels, index, asked, state)
+    asked = [AskedValue(name, value, role_set.field(name)) for name, value in (values or {}).items()]
+    return decide(role_set, kind, resource, state, asked)
+
+
+def decide(
+    role_set: RoleSet, kind: str, resource: Resource, state: AccessState, asked: Sequence[Asked] = ()
+) -> Decision:
+    """As can_access, with anything else that one role must allow too."""
+    if state.now is not None and role_set.is_scheduled:
+        role_set = role_set.at(state.now)
+        asked = [one.of(role_set) for one in asked]
+    question = _Question(role_set, kind, resource, asked, state)
     for step in (question.refused_by_credential, question.refused_by_limits, question.denied):
         refusal = step()
         if refusal is not None:
@@ -112,14 +122,17 @@ def can_access(
 
 
 def visible(role_set: RoleSet, resource: Resource) -> bool:
-    """Whether the person may know of it, by labels alone. Kinds without a selector are for rules alone to decide."""
+    """Whether the person may know of it, by labels alone. Kinds without a selector are for rules alone to decide.
+
+    Where roles have schedules, ask about the set at the moment.
+    """
     if resource.kind not in SELECTORS:
         return True
     index = role_set.kind(resource.kind)
     labels = resource.labels
     if role_set.allowed_resources and not _is_allowed_resource(role_set, resource.kind, resource):
         return False
-    if index.deny.any(labels):
+    if index.deny.any(labels) or (role_set.is_scheduled and role_set.closed_mask):
         return False
     return index.allow.any(labels) or _is_open_cluster(resource.kind, labels, index)
 
@@ -132,7 +145,7 @@ def visible_of(role_set: RoleSet, resources: Iterable[_R]) -> Iterator[_R]:
 def logins_for(role_set: RoleSet, node: Node) -> list[str]:
     """The logins that roles allow on this node, in the order of the roles."""
     index, labels = role_set.kind("node"), node.labels
-    if index.deny.any(labels) or (role_set.allowed_resources and not _is_allowed_resource(role_set, "node", node)):
+    if not visible(role_set, node):
         return []
     found = role_set.field("logins").values(index.allow.mask(labels))
     return [login for login in found if not login.startswith(_PLACEHOLDERS)]
@@ -169,20 +182,13 @@ class _Question:
     __slots__ = ("asked", "index", "kind", "labels", "resource", "role_set", "state")
 
     def __init__(
-        self,
-        role_set: RoleSet,
-        kind: str,
-        resource: Resource,
-        labels: Mapping[str, str],
-        index: KindIndex,
-        asked: list[tuple[str, str, FieldIndex]],
-        state: AccessState,
+        self, role_set: RoleSet, kind: str, resource: Resource, asked: Sequence[Asked], state: AccessState
     ) -> None:
         self.role_set = role_set
         self.kind = kind
         self.resource = resource
-        self.labels = labels
-        self.index = index
+        self.labels = resource.labels
+        self.index = role_set.kind(kind)
         self.asked = asked
         self.state = state
 
@@ -198,7 +204,7 @@ class _Question:
         if locks.is_stale(options.locking_mode(state.locking_mode), state.locks_age):
             return self._refuse(Code.LOCKS_STALE)
         if state.locks and state.identity is not None and state.now is not None:
-            login = next((value for name, value, _ in self.asked if name == "logins"), "")
+            login = next((one.value for one in self.asked if one.name == "logins"), "")
             lock = locks.blocking(state.locks, state.identity, self.resource, state.now, login=login)
             if lock is not None:
                 # a lock on a server is no news for somebody who may not know of the server
@@ -219,20 +225,21 @@ class _Question:
         return None
 
     def denied(self) -> Decision | None:
+        if self.role_set.is_scheduled and self.role_set.closed_mask:
+            return self._denied_by_hour(self.role_set.closed_mask)
         by_labels = self.index.deny.mask(self.labels)
         if by_labels:
             return self._denied_by_labels(by_labels)
-        for name, value, field in self.asked:
-            by_value = field.deny_mask(value)
-            if by_value:
-                return self._denied_by_value(by_value, name, value, field)
+        for one in self.asked:
+            if one.deny:
+                return self._denied_by_value(one)
         return None
 
     def granted(self) -> Decision:
         role_set, state = self.role_set, self.state
         mask = self.index.allow.mask(self.labels)
-        for _, value, field in self.asked:
-            mask &= field.allow_mask(value)
+        for one in self.asked:
+            mask &= one.allow
         if not mask:
             if not self.asked and _is_open_cluster(self.kind, self.labels, self.index):
                 return self._answer(True, Code.ALLOWED_UNLABELED_CLUSTER, is_visible=True)
@@ -282,16 +289,23 @@ class _Question:
             detail=detail,
         )
 
-    def _denied_by_value(self, mask: int, name: str, value: str, field: FieldIndex) -> Decision:
-        if field.broken & mask:
-            return self._broken(field.broken & mask)
+    def _denied_by_hour(self, mask: int) -> Decision:
+        role = self.role_set.roles[next(bits(mask))]
+        hours = schedules.describe(role.spec.deny.schedule)
+        return self._answer(
+            False, Code.DENIED_BY_SCHEDULE, is_visible=False, role=role.name, field="deny.schedule", detail=hours
+        )
+
+    def _denied_by_value(self, one: Asked) -> Decision:
+        if one.broken & one.deny:
+            return self._broken(one.broken & one.deny)
         return self._answer(
             False,
             Code.DENIED_BY_MATCHER,
             is_visible=visible(self.role_set, self.resource),
-            role=self._first(mask),
-            field=name,
-            value=value,
+            role=self._first(one.deny),
+            field=one.name,
+            value=one.value,
         )
 
     def _broken(self, mask: int) -> Decision:
@@ -308,12 +322,26 @@ class _Question:
 
     def _nothing_allows(self) -> Decision:
         reason = Reason(code=Code.NOTHING_ALLOWS, kind=self.kind, name=_display(self.resource))
+        misses = near_misses(self.role_set, self.kind, _display(self.resource), self.labels, self.asked)
         return Decision(
             allowed=False,
             reason=reason,
-            notes=near_misses(self.role_set, self.kind, _display(self.resource), self.labels, self.asked),
+            notes=(*self._closed_now(), *misses),
             is_visible=visible(self.role_set, self.resource),
         )
+
+    def _closed_now(self) -> Iterator[Reason]:
+        """The roles that would allow it at another hour."""
+        if not self.role_set.is_scheduled:
+            return
+        at_any_hour = self.role_set.without_hours
+        mask = at_any_hour.kind(self.kind).allow.mask(self.labels) & ~self.role_set.span.allow
+        for one in self.asked:
+            mask &= one.of(at_any_hour).allow
+        for number in bits(mask & ((1 << len(self.role_set.written)) - 1)):
+            role = self.role_set.written[number]
+            hours = schedules.describe(role.spec.allow.schedule)
+            yield Reason(code=Code.NOT_IN_SCHEDULE, kind=self.kind, role=role.name, detail=hours)
 
 
 def _wants_device(mode: str, is_bot: bool) -> bool:

@@ -1,7 +1,8 @@
 """May this person do this (verb) with things of this kind? Decided by `rules` of all roles: deny first, then allow.
 
 Where a rule has a `where`, it counts only when that holds; one that cannot be read or cannot be run never allows,
-and on the deny side always denies. Kinds that are reached by labels are narrowed further by access.visible.
+and on the deny side always denies. Where roles have schedules, ask about the set at the moment. Kinds that are
+reached by labels are narrowed further by access.visible.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from teleport.policy.asked import Asked
 from teleport.policy.decision import Code, Reason
-from teleport.policy.matching import FieldIndex, KindIndex, bits
+from teleport.policy.matching import KindIndex, bits
 from teleport.policy.patterns import PatternSet
 from teleport.policy.role_set import RoleSet
 
@@ -18,9 +19,9 @@ def near_misses(
     kind: str,
     name: str,
     labels: Mapping[str, str],
-    asked: Sequence[tuple[str, str, FieldIndex]],
+    asked: Sequence[Asked],
 ) -> tuple[Reason, ...]:
-    """In the order of roles. `asked` are the fields with the value that was asked of each."""
+    """In the order of roles."""
     index = role_set.kind(kind)
     by_labels = index.allow.mask(labels)
     notes: list[Reason] = []
@@ -30,20 +31,20 @@ def near_misses(
         if not by_labels >> number & 1:
             notes.append(_label_note(role_set, index, kind, number, labels))
             continue
-        for field, value, values in asked:
-            if not values.allow_mask(value) >> number & 1:
-                notes.append(
-                    Reason(
-                        code=Code.MATCHER_DIFFERS,
-                        kind=kind,
-                        name=name,
-                        role=role_set.roles[number].name,
-                        field=field,
-                        value=value,
-                        wanted=tuple(values.allowed[number]),
-                    )
+        unmet = next((one for one in asked if not one.allow >> number & 1), None)
+        if unmet is not None:
+            role = role_set.roles[number].name
+            notes.append(
+                Reason(
+                    code=Code.MATCHER_DIFFERS,
+                    kind=kind,
+                    name=name,
+                    role=role,
+                    field=unmet.name,
+                    value=unmet.value,
+                    wanted=unmet.wanted(number),
                 )
-                break
+            )
     return tuple(notes)
 
 

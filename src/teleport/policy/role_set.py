@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
@@ -14,10 +15,13 @@ from teleport.foundation.errors import AccessDenied, BadParameter
 from teleport.model.identity import Identity, ResourceId
 from teleport.model.resources import presets
 from teleport.model.resources.role import IMPLICIT_ROLE, Role
+from teleport.policy import schedules
 from teleport.policy.matching import FIELDS, Compiler, FieldIndex, KindIndex, Problem, bits
 from teleport.policy.options import MergedOptions, SessionMFA, merge
+from teleport.policy.schedules import Span
 from teleport.policy.templates import Traits
 
+_MAX_VARIANTS = 32
 _T = TypeVar("_T")
 
 # kind -> name of its label selector in roles
@@ -43,7 +47,8 @@ class RoleSet:
     """Immutable to its users. `names` are the roles in order of name, without the implicit one.
 
     `allowed_resources`, when given, are the only resources that may be reached (a resource access request);
-    `cluster` is the name of the cluster that decides.
+    `cluster` is the name of the cluster that decides. Where roles have schedules, ask `at` a moment: the set itself
+    is what holds at any time.
     """
 
     def __init__(
@@ -54,10 +59,16 @@ class RoleSet:
         *,
         allowed_resources: Sequence[ResourceId] = (),
         cluster: str = "",
+        span: Span | None = None,
+        moments: _Moments | None = None,
     ) -> None:
+        """`span` and `moments` are of the set at a moment: use `at`."""
         given = {role.name: role for role in roles if role.name != IMPLICIT_ROLE}
         # by name, so that no answer depends on the order in which roles were given
-        self.given: tuple[Role, ...] = tuple(given[name] for name in sorted(given))
+        self.written: tuple[Role, ...] = tuple(given[name] for name in sorted(given))
+        self.is_scheduled = schedules.is_scheduled(self.written)
+        self.span = span or schedules.span(self.written, None)
+        self.given: tuple[Role, ...] = self.written if not self.is_scheduled else _in_force(self.written, self.span)
         self.roles: tuple[Role, ...] = (*self.given, _implicit())
         self.username = username
         self.traits: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in traits.items()}
@@ -67,6 +78,7 @@ class RoleSet:
         self._kinds: dict[str, KindIndex] = {}
         self._fields: dict[str, FieldIndex] = {}
         self._kept: dict[object, object] = {}
+        self._moments = moments or _Moments(self)
 
     @classmethod
     def of(
@@ -94,6 +106,28 @@ class RoleSet:
             allowed_resources=identity.allowed_resources,
             cluster=cluster or identity.cluster,
         )
+
+    def at(self, now: datetime | None) -> RoleSet:
+        """As it is at a moment: what the sections say whose schedule is open. Itself when no role has a schedule.
+
+        Without a moment, as for any time: a scheduled allow is out of force, a scheduled deny in force.
+        """
+        return self._moments.at(now)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """When a schedule of a role opens or closes next, so that it is time to decide again; None for never."""
+        return self.at(now).span.until if self.is_scheduled else None
+
+    @property
+    def without_hours(self) -> RoleSet:
+        """As if every allow were in force: tells whether it is the hour alone that stands against it."""
+        everyone = (1 << len(self.written)) - 1
+        return self._moments.variant(Span(everyone, self.span.deny, self.span.until))
+
+    @cached_property
+    def closed_mask(self) -> int:
+        """The roles that deny every resource now: their deny has a schedule in force and nothing else."""
+        return self._where(lambda role: role.spec.deny.is_schedule_alone)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,6 +200,52 @@ class RoleSet:
 
     def _where(self, test: Callable[[Role], bool]) -> int:
         return sum(1 << number for number, role in enumerate(self.roles) if test(role))
+
+
+class _Moments:
+    """One role set at different moments; sections in force being the same, the set is the same."""
+
+    def __init__(self, base: RoleSet) -> None:
+        self._base = base
+        self._latest: tuple[datetime, RoleSet] | None = None
+        self._variants: dict[tuple[int, int], RoleSet] = {}
+
+    def at(self, now: datetime | None) -> RoleSet:
+        if now is None or not self._base.is_scheduled:
+            return self._base
+        if self._latest is not None:
+            since, found = self._latest
+            if since <= now and (found.span.until is None or now < found.span.until):
+                return found
+        found = self.variant(schedules.span(self._base.written, now))
+        self._latest = (now, found)
+        return found
+
+    def variant(self, span: Span) -> RoleSet:
+        found = self._variants.get((span.allow, span.deny))
+        if found is None:
+            base = self._base
+            found = RoleSet(
+                base.written,
+                base.traits,
+                base.username,
+                allowed_resources=base.allowed_resources,
+                cluster=base.cluster,
+                span=span,
+                moments=self,
+            )
+            if len(self._variants) >= _MAX_VARIANTS:
+                self._variants.clear()
+            self._variants[span.allow, span.deny] = found
+        found.span = span
+        return found
+
+
+def _in_force(roles: Sequence[Role], span: Span) -> tuple[Role, ...]:
+    return tuple(
+        schedules.as_of(role, bool(span.allow >> number & 1), bool(span.deny >> number & 1))
+        for number, role in enumerate(roles)
+    )
 
 
 @lru_cache(maxsize=1)

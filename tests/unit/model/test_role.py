@@ -66,6 +66,7 @@ spec:
     idp: {saml: {enabled: false}}
   allow:
     namespaces: [default]
+    schedule: [{days: [weekdays], hours: ["09:00-18:00"], dates: [2030-01-01/2030-12-31], time_zone: Asia/Seoul}]
     logins: ['{{internal.logins}}', root]
     node_labels: {'*': '*'}
     node_labels_expression: labels["env"] == "x"

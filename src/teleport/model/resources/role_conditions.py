@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from teleport.model.resource import Model
+from teleport.model.resources.schedule import Schedule
 from teleport.model.values import Duration, LabelSelector, StringList
 
 
@@ -126,9 +129,13 @@ class MCPPermissions(Model):
 
 
 class RoleConditions(Model):
-    """One side of a role. Empty means nothing, except for `namespaces` (default `[default]`)."""
+    """One side of a role. Empty means nothing, except for `namespaces` (default `[default]`) and `schedule` (always).
+
+    Outside its schedule a side says nothing. A deny that has a schedule and nothing else denies every resource then.
+    """
 
     namespaces: StringList = []
+    schedule: Schedule = []
     logins: StringList = []
     node_labels: LabelSelector = {}
     node_labels_expression: str = ""
@@ -172,6 +179,12 @@ class RoleConditions(Model):
     account_assignments: list[AccountAssignment] = []
     github_permissions: list[GitHubPermission] = []
     mcp: MCPPermissions | None = None
+
+    @property
+    def is_schedule_alone(self) -> bool:
+        """Whether nothing is said but when."""
+        plain = msgspec.structs.replace(self, schedule=[], namespaces=[])
+        return bool(self.schedule) and plain == RoleConditions()
 
     def selector(self, name: str) -> LabelSelector:
         """The selector of one of LABEL_SELECTORS, as written."""

@@ -9,6 +9,7 @@ from teleport.foundation.errors import BadParameter
 from teleport.model.labels import check_selector
 from teleport.model.resource import one_of, require
 from teleport.model.resources import role_conditions as conditions
+from teleport.model.resources.schedule import check_schedule
 from teleport.model.values import Duration
 
 RESERVED_NAMES = frozenset(
@@ -61,6 +62,7 @@ def check_conditions(section: conditions.RoleConditions, version: str, *, allow:
         require(rule.verbs and all(rule.verbs), f"{side}.rules[{number}].verbs is empty")
         _expression(rule.where, f"{side}.rules[{number}].where")
     _check_spiffe(section.spiffe, side)
+    check_schedule(section.schedule, f"{side}.schedule")
     if allow:
         require("*" not in section.logins, "spec.allow.logins: the wildcard '*' is not allowed, name the logins")
 
