@@ -51,7 +51,11 @@ def test_a_signed_token_for_one_audience_does_not_serve_another() -> None:
             jwt.verify(token, [key.public], Claims, audience=audience, issuer="example", now=NOW)
 
 
-@pytest.mark.parametrize("guess", ["", SECRET[:-1], SECRET.upper(), SECRET + "0", "*", "%", SECRET[:-1] + "\x00"])
+@pytest.mark.parametrize(
+    "guess",
+    ["", SECRET[:-1], SECRET.upper(), SECRET + "0", "*", "%", SECRET[:-1] + "\x00"],
+    ids=["empty", "shorter", "upper", "longer", "star", "percent", "zero"],
+)
 def test_a_join_token_is_matched_whole(guess: str) -> None:
     token = Token(metadata=Metadata(name=SECRET), spec=TokenSpec(roles=["Node"]))
     request = JoinRequest(token=guess, role="Node", host_id="id")

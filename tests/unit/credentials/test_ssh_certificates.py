@@ -173,7 +173,9 @@ READERS: list[Callable[[str], object]] = [ssh_certificates.read_user, ssh_certif
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize(
-    "text", ["", "rubbish", "ssh-ed25519-cert-v01@openssh.com AAAA", KEY.ssh(), "x" * 100_000, "é é"]
+    "text",
+    ["", "rubbish", "ssh-ed25519-cert-v01@openssh.com AAAA", KEY.ssh(), "x" * 100_000, "é é"],
+    ids=["empty", "rubbish", "cut", "key", "long", "foreign"],
 )
 def test_rubbish_is_no_certificate(read: Callable[[str], object], text: str) -> None:
     with pytest.raises(BadParameter):
