@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -24,7 +26,7 @@ from teleport.foundation.clock import SystemClock
 from teleport.model.identity import Identity
 from teleport.net import frames
 from teleport.tunnel.messages import DialAnswer, DialRequest
-from teleport.wire.tls_names import ALPN_DIAL
+from teleport.wire.tls_names import ALPN_DIAL, auth_alpn
 
 NODE_ID = "3d0e9d0c-6a3e-4c46-9f86-3f6b9c1c1a11"
 CLUSTER = "alpha.example"
@@ -89,14 +91,17 @@ class ClientCluster:
         return login.save(ProfileStore(str(home)), host, port, self.granted(identity or self.user()))
 
     def proxy_context(self) -> ssl.SSLContext:
+        return self.server_context("proxy-1", "Proxy", ALPN_DIAL)
+
+    def server_context(self, host_id: str, role: str, alpn: str) -> ssl.SSLContext:
         key = PrivateKey.generate("ecdsa-p256")
-        certificate = x509.issue_host(self.host("proxy-1", "Proxy"), key.public, self.host_ca.tls, self.now)
+        certificate = x509.issue_host(self.host(host_id, role), key.public, self.host_ca.tls, self.now)
         return tls_contexts.server_context(
             certificate,
             key.pem(),
             client_ca_pems=[self.user_ca.tls.certificate],
             require_client_certificate=True,
-            alpn=[ALPN_DIAL],
+            alpn=[alpn],
         )
 
     def ssh_host(self, principals: tuple[str, ...] = ("web-1",), ca: Authority | None = None) -> tuple[str, str]:
@@ -190,6 +195,65 @@ def small_proxy(
         yield proxy
     finally:
         proxy.close()
+
+
+Calls = Callable[[str], tuple[int, object]]
+"""The path and query of a GET; status and JSON of its answer."""
+
+
+class SmallApi:
+    """The auth service as a client meets it: TLS with a client certificate, HTTP/1.1, one call after the other."""
+
+    def __init__(self, cluster: ClientCluster, calls: Calls, *, chunked: bool = False) -> None:
+        alpn = auth_alpn(cluster.name)
+        self._context = cluster.server_context("auth-1", "Auth", alpn)
+        self._calls = calls
+        self._chunked = chunked
+        self._listener = socket.create_server(("localhost", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.asked: list[str] = []
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError), self._context.wrap_socket(sock, server_side=True) as tls:
+            pending = b""
+            while True:
+                while b"\r\n\r\n" not in pending:
+                    piece = tls.recv(65536)
+                    if not piece:
+                        return
+                    pending += piece
+                head, _, pending = pending.partition(b"\r\n\r\n")
+                target = head.split(b" ")[1].decode()
+                self.asked.append(target)
+                status, document = self._calls(target)
+                tls.sendall(self._answer(status, json.dumps(document).encode()))
+
+    def _answer(self, status: int, body: bytes) -> bytes:
+        if not self._chunked:
+            return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+        pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+        return b"HTTP/1.1 %d X\r\nTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n" % (status, chunks)
+
+
+@contextmanager
+def small_api(cluster: ClientCluster, calls: Calls, *, chunked: bool = False) -> Iterator[SmallApi]:
+    api = SmallApi(cluster, calls, chunked=chunked)
+    try:
+        yield api
+    finally:
+        api.close()
 
 
 class LoopThread:

@@ -133,22 +133,27 @@ def labels(values: Mapping[str, str], *, internal: bool = True) -> str:
     )
 
 
-def as_json(document: object) -> str:
+def as_json(content: object) -> str:
     """JSON for machines to read and people to look at."""
-    return json.dumps(document, indent=4, ensure_ascii=False, default=str)
+    return json.dumps(content, indent=4, ensure_ascii=False, default=str)
 
 
-def as_yaml(document: object) -> str:
+def as_yaml(content: object) -> str:
     """The same document as YAML."""
     import yaml
 
-    plain = json.loads(json.dumps(document, default=str))
+    plain = json.loads(json.dumps(content, default=str))
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=False)).rstrip("\n")
 
 
-def show(document: object, form: str) -> None:
-    """Print a document in one of the forms for machines, `json` or `yaml`."""
-    print(as_json(document) if form == "json" else as_yaml(document))
+def document(content: object, form: str) -> str:
+    """In one of the forms for machines, `json` or `yaml`."""
+    return as_json(content) if form == "json" else as_yaml(content)
+
+
+def show(content: object, form: str) -> None:
+    """Print a document."""
+    print(document(content, form))
 
 
 def ago(duration: timedelta) -> str:

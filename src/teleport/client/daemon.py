@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from teleport.client import ssh_library  # isort: skip
 import asyncssh
@@ -54,7 +54,14 @@ class PassConnection(NamedTuple):
     over_output: bool
 
 
-Action = RunCommand | PassConnection
+class PrintListing(NamedTuple):
+    """Something that `write` prints to the descriptor 1 of whoever asks, in a thread."""
+
+    account: Account
+    write: Callable[[Account, TextIO], None]
+
+
+Action = RunCommand | PassConnection | PrintListing
 Interpret = Callable[[list[str], dict[str, str]], Action | None]
 """What words and environment ask for; None when it is nothing for the daemon."""
 
@@ -161,6 +168,8 @@ class Daemon:
     async def _act(self, action: Action, descriptors: list[int]) -> int | socket.socket:
         if isinstance(action, RunCommand):
             return await self._run(action, descriptors)
+        if isinstance(action, PrintListing):
+            return await asyncio.to_thread(_print_listing, action, descriptors[1])
         reached = await asyncio.to_thread(dial, action.account, action.wanted)
         check_cluster(action.account, reached)
         if not action.over_output:
@@ -208,6 +217,13 @@ def listen(home: str) -> tuple[socket.socket, int] | None:
     listener.listen(64)
     listener.setblocking(False)
     return listener, lock
+
+
+def _print_listing(action: PrintListing, descriptor: int) -> int:
+    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as out, contextlib.suppress(BrokenPipeError):
+        action.write(action.account, out)
+        out.flush()
+    return 0
 
 
 async def _receive(link: socket.socket, descriptors: list[int]) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from teleport.client.account import Account
@@ -16,6 +17,7 @@ from teleport.foundation.errors import Unavailable, from_code
 from teleport.wire.tls_names import auth_alpn, auth_server_name
 
 _TIMEOUT = 30.0
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 _MAX_HEAD = 64 * 1024
 _MAX_BODY = 256 << 20
 _READ = 256 * 1024
@@ -96,6 +98,15 @@ class ApiConnection:
         if not piece:
             raise ConnectionResetError("closed")
         self._buffer += piece
+
+
+def encode_query(values: Mapping[str, str]) -> str:
+    """`name=value&…`, percent-encoded. The standard library's own costs an import of 2 ms."""
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in values.items())
+
+
+def _quoted(text: str) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode())
 
 
 def _within(size: int) -> int:

@@ -84,12 +84,15 @@ def write_as(identity: IdentityFile, form: str, path: str) -> None:
     """In the form `file`, `openssh` (key and certificate apart) or `tls` (certificate, key, authorities)."""
     import os
 
+    from teleport.credentials.keys import PrivateKey
+
     base = os.path.abspath(path)
     match form:
         case "file":
             save(path, identity)
         case "openssh":
-            write_private(base, identity.ssh_key)
+            # ssh finds the certificate of a key only where the file tells the public half: OpenSSH's own form
+            write_private(base, PrivateKey.from_pem(identity.ssh_key).ssh_pem())
             write_private(f"{base}-cert.pub", identity.ssh_certificate)
         case "tls":
             write_private(f"{base}.crt", identity.tls_certificate)

@@ -48,6 +48,7 @@ def test_openssh_reads_the_openssh_form(known_cluster: ClientCluster, tmp_path: 
         ["ssh-keygen", "-L", "-f", str(tmp_path / "id-cert.pub")], capture_output=True, text=True, check=True
     ).stdout
     assert 'Key ID: "alice"' in shown
+    assert (tmp_path / "id").read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----"), "tells its public half"
     subprocess.run(["ssh-keygen", "-y", "-f", str(tmp_path / "id")], capture_output=True, check=True)
 
 

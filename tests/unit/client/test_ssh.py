@@ -193,7 +193,7 @@ def test_an_ambiguous_name_is_explained(known_cluster: ClientCluster, home: Path
     text = done.stderr.decode()
     assert "id-one" in text
     assert "n=two" in text
-    assert text.splitlines()[-1] == "ERROR: web fits two servers; use the node's id"
+    assert text.splitlines()[-1] == "ERROR: web fits two servers; choose one by its UUID"
 
 
 def test_trees_are_copied_both_ways(proxy: SmallProxy, home: Path, tmp_path: Path) -> None:

@@ -56,4 +56,5 @@ def candidates_table(problem: Ambiguous, columns: int | None) -> str:
 
 
 def ask_for_id(problem: Ambiguous) -> BadParameter:
-    return BadParameter(f"{problem.message}; use the node's id", event_id=problem.event_id)
+    hint = "" if "UUID" in problem.message else "; choose one by its UUID"
+    return BadParameter(problem.message + hint, event_id=problem.event_id)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, TextIO
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh.selectors import add_selectors, criteria
+from teleport.cli.tsh.warm import start_daemon
 from teleport.cli.tsh.who import account_of
 from teleport.client.account import Account, Choice, find
-from teleport.client.http1 import ApiConnection
+from teleport.client.http1 import ApiConnection, encode_query
 from teleport.client.profile import ProfileStore, home_directory
 from teleport.foundation.errors import TeleportError
 
@@ -34,17 +34,22 @@ def arguments(parser: Arguments) -> None:
 def run(options: Namespace) -> int:
     if options.all:
         return _everywhere(options)
-    account = account_of(options)
+    print_nodes(account_of(options), options, sys.stdout)
+    start_daemon(options)
+    return 0
+
+
+def print_nodes(account: Account, options: Namespace, out: TextIO) -> None:
+    """What `tsh ls` prints for one cluster."""
     pages = node_pages(account, criteria(options))
     if options.format == "text":
-        _print_table(pages, verbose=bool(options.verbose))
+        _print_table(pages, out, verbose=bool(options.verbose))
     elif options.format == "names":
         for page in pages:
             for node in page:
-                print(output.printable(hostname(node)))
+                print(output.printable(hostname(node)), file=out)
     else:
-        output.show([node for page in pages for node in page], options.format)
-    return 0
+        print(output.document([node for page in pages for node in page], options.format), file=out)
 
 
 def node_pages(account: Account, wanted: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
@@ -54,7 +59,7 @@ def node_pages(account: Account, wanted: dict[str, str]) -> Iterator[list[dict[s
         start, limit = "", _FIRST_PAGE
         while True:
             query = {**wanted, "sort": "hostname", "limit": str(limit)} | ({"start": start} if start else {})
-            page = connection.get(f"/v1/resources/node?{urlencode(query)}")
+            page = connection.get(f"/v1/resources/node?{encode_query(query)}")
             yield page["items"]
             start, limit = page.get("next_start", ""), _PAGE
             if not start:
@@ -88,12 +93,13 @@ def _headers(verbose: bool) -> list[str]:
     return ["Node Name", "Node ID", "Address", "Labels"] if verbose else ["Node Name", "Address", "Labels"]
 
 
-def _print_table(pages: Iterator[list[dict[str, Any]]], *, verbose: bool) -> None:
+def _print_table(pages: Iterator[list[dict[str, Any]]], out: TextIO, *, verbose: bool) -> None:
     """Page by page: later pages keep the columns of those before, wider where they must."""
-    columns = None if verbose else output.terminal_columns()
+    columns = None if verbose else output.terminal_columns(out)
     table = output.GrowingTable(_headers(verbose), columns=columns)
     for page in pages:
-        print(table.add([_row(node, verbose) for node in page]), flush=True)
+        if lines := table.add([_row(node, verbose) for node in page]):
+            print(lines, file=out, flush=True)
 
 
 def _everywhere(options: Namespace) -> int:

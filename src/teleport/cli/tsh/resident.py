@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from teleport.cli.program import one_line, parse, split_command
-from teleport.cli.tsh import hosts, proxy, ssh
+from teleport.cli.tsh import hosts, ls, proxy, ssh
 from teleport.cli.tsh.catalog import PROGRAM
+from teleport.cli.tsh.selectors import criteria
 from teleport.cli.tsh.who import choice_of
 from teleport.client import account
-from teleport.client.daemon import Action, Daemon, PassConnection, RunCommand
+from teleport.client.daemon import Action, Daemon, PassConnection, PrintListing, RunCommand
 from teleport.client.dialer import Ambiguous
 from teleport.client.ssh_session import SessionRequest
 from teleport.client.targets import parse_target
@@ -20,12 +22,15 @@ from teleport.foundation.errors import TeleportError
 
 
 def interpret(words: list[str], environment: dict[str, str]) -> Action | None:
-    """`ssh` with a command and nothing special, and `proxy ssh`. Whatever is wrong is left to the program itself."""
+    """`ssh` with a command and nothing special, `proxy ssh`, `ls`. What is wrong is left to the program itself."""
     try:
         before, name, after = split_command(PROGRAM, words)
         if name == "ssh":
             options = parse(PROGRAM, PROGRAM.entry("ssh"), ssh, before, after, environment)
             return _command(options, environment)
+        if name == "ls":
+            options = parse(PROGRAM, PROGRAM.entry("ls"), ls, before, after, environment)
+            return _listing(options, environment)
         if name == "proxy":
             options = parse(PROGRAM, PROGRAM.entry("proxy"), proxy, before, after, environment)
             return _connection(options, environment)
@@ -52,6 +57,14 @@ def _connection(options: Namespace, environment: dict[str, str]) -> Action | Non
     return PassConnection(who, proxy.wanted_of(options, who), bool(options.fdpass))
 
 
+def _listing(options: Namespace, environment: dict[str, str]) -> Action | None:
+    if options.debug or options.identity or options.all:
+        return None
+    criteria(options)  # what is wrong with them the program itself tells
+    who = account.find(choice_of(options), environment)
+    return PrintListing(who, lambda known, out: ls.print_nodes(known, options, out))
+
+
 def explain(problem: TeleportError) -> str:
     """What the program itself would have printed."""
     listing = f"{hosts.candidates_table(problem, None)}\n" if isinstance(problem, Ambiguous) else ""
@@ -60,6 +73,7 @@ def explain(problem: TeleportError) -> str:
 
 
 def main(words: Sequence[str]) -> int:
+    os.chdir("/")
     asyncio.run(Daemon(words[0], interpret, explain).run())
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import Namespace
 
-_DONE_THERE = ("ssh", "proxy")
+_DONE_THERE = ("ssh", "proxy", "ls")
 _LOST = 255
 
 
@@ -70,17 +71,17 @@ def _ask(link: object, words: list[str]) -> int | None:
 def start_daemon(options: Namespace) -> None:
     """After a command that the daemon would have made faster, so that the next one finds it."""
     home = home_of_daemon()
-    if home and not options.identity and not options.debug and not os.path.exists(f"{home}/tsh.sock"):
-        import subprocess
-        import sys
+    if not home or options.identity or options.debug or os.path.exists(f"{home}/tsh.sock"):
+        return
+    import sys
 
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")}
-        subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "teleport.cli.tsh.resident", home],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            env={**kept, "TELEPORT_HOME": home},
-        )
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")}
+    words = [sys.executable, "-m", "teleport.cli.tsh.resident", home]
+    nothing = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_DUP2, 0, 2),
+    ]
+    # not subprocess: its import alone would cost more than the start
+    with contextlib.suppress(OSError, NotImplementedError):
+        os.posix_spawn(sys.executable, words, {**kept, "TELEPORT_HOME": home}, file_actions=nothing, setsid=True)
