@@ -70,6 +70,12 @@ async def test_a_role_that_is_gone_ends_a_session(here: Site) -> None:
         await ended(here, shown, 'role "access" of your certificate does not exist any more')
 
 
+async def test_a_user_that_is_gone_ends_a_session(here: Site) -> None:
+    async with session(here.person()) as shown:
+        here.cluster.remove("user", "alice")
+        await ended(here, shown, "the user of your certificate does not exist any more")
+
+
 async def test_a_change_that_takes_nothing_away_leaves_sessions_alone(here: Site) -> None:
     async with session(here.person()) as shown:
         await here.apply(ROLE.replace("nobody", "somebody"))

@@ -230,6 +230,7 @@ class Person:
         **identity: Any,
     ) -> None:
         self.site = site
+        site.cluster.put(f"{{kind: user, version: v2, metadata: {{name: {name}}}, spec: {{roles: [access]}}}}")
         self.directory = site.directory / name
         self.directory.mkdir(exist_ok=True)
         key = PrivateKey.generate("ed25519")

@@ -113,14 +113,14 @@ class Heartbeat:
 
     async def _keep_label(self, name: str, command: LabelCommand) -> None:
         while True:
-            result = await _output(command.command)
+            result = await output_of(command.command)
             if result != self._results.get(name):
                 self._results[name] = result
                 self._changed.set()
             await asyncio.sleep(max(command.period.total_seconds(), 1.0))
 
 
-async def _output(command: tuple[str, ...]) -> str:
+async def output_of(command: tuple[str, ...]) -> str:
     """What it prints, without the line end; how it failed, where it does."""
     try:
         process = await asyncio.create_subprocess_exec(

@@ -23,6 +23,7 @@ from teleport.model.resources.cluster_networking_config import ClusterNetworking
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.role import Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
+from teleport.model.resources.user import User
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
 from teleport.policy.options import MergedOptions
@@ -77,6 +78,8 @@ class Admission:
         if identity.is_host or identity.cluster != self.post.cluster:
             return Verdict(False, "the certificate is not that of a person of this cluster")
         try:
+            if identity.user_type == "local" and self.post.replica.find(User, identity.username) is None:
+                return Verdict(False, "the user of your certificate does not exist any more")
             missing = [name for name in identity.roles if self.post.replica.find(Role, name) is None]
             if missing:  # it may have denied something: without it nothing can be said
                 return Verdict(

@@ -31,6 +31,7 @@ Send = Callable[[Sequence[bytes]], Awaitable[None]]
 """Hands encoded events to the log and returns when they are durable there. Raises Unavailable to be tried again."""
 
 MAX_WAITING = 20_000
+BEHIND = 2_000
 _GATHER = 0.02
 _SEND_TIMEOUT = 30.0
 _DISK_RETRY = 2.0
@@ -50,6 +51,7 @@ class Emitter:
         self._waiting: list[tuple[bytes, asyncio.Future[None] | None]] = []
         self._arrived = asyncio.Event()
         self._spooled = asyncio.Event()
+        self._written = asyncio.Event()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="event-spool")
         self._failure: TeleportError | None = None
         self._watchers: set[Callable[[TeleportError], None]] = set()
@@ -58,6 +60,17 @@ class Emitter:
     def failure(self) -> TeleportError | None:
         """Why no event can be taken at present; None when all is well."""
         return self._failure
+
+    @property
+    def is_behind(self) -> bool:
+        """True while so much waits to be written that whoever causes it should wait too, for `caught_up`."""
+        return len(self._waiting) > BEHIND
+
+    async def caught_up(self) -> None:
+        """Return when little waits to be written."""
+        while self.is_behind:
+            self._written.clear()
+            await self._written.wait()
 
     def watch_failure(self, watcher: Callable[[TeleportError], None]) -> Callable[[], None]:
         """Call `watcher` when the emitter starts to fail. Returns the function that ends the watch."""
@@ -129,6 +142,7 @@ class Emitter:
                 self._arrived.set()
                 return
         self._failure = None
+        self._written.set()
         for _, durable in batch:
             if durable is not None and not durable.done():
                 durable.set_result(None)
@@ -170,9 +184,19 @@ class Emitter:
                 log.warning("the audit log does not answer; events wait on disk", error=error)
                 return False
             except TeleportError as error:
-                if not await self._send_singly(lines, error):
+                if not await self._is_heard() or not await self._send_singly(lines, error):
                     return False
             await self._in_thread(self._spool.discard)
+        return True
+
+    async def _is_heard(self) -> bool:
+        """Whether the log takes anything from this host: where the host itself is refused, its events wait."""
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                await self._send([])
+        except (TeleportError, OSError, TimeoutError) as error:
+            log.warning("the audit log takes nothing from this host; events wait on disk", error=error)
+            return False
         return True
 
     async def _send_singly(self, lines: list[bytes], refusal: TeleportError) -> bool:

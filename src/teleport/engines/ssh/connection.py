@@ -75,12 +75,22 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
     """One client. `gate` decides, asyncssh checks again by its own means, and both must agree."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, gate: Gate
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: asyncssh.SSHServerConnectionOptions,
+        gate: Gate,
+        client_address: tuple[str, int],
     ) -> None:
         super().__init__(loop, options)
+        self._client_address = client_address
         self.gate = gate
         self._attempts = 0
         self.agent_path: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # behind a tunnel the socket's peer is the proxy; certificates are pinned to the person's own machine
+        self._peer_addr, self._peer_port = self._client_address
 
     # -- authentication
 

@@ -12,7 +12,7 @@ from teleport.engines.engine import Connection, Post, SshHostKey
 from teleport.engines.ssh.algorithms import server_options
 from teleport.engines.ssh.connection import ServerConnection
 from teleport.engines.ssh.spawner import Spawner
-from teleport.engines.ssh.visit import Visit
+from teleport.engines.ssh.visit import FAREWELL, Visit
 from teleport.foundation.logs import get_logger
 
 log = get_logger("ssh")
@@ -54,7 +54,7 @@ class SshEngine:
         loop = asyncio.get_running_loop()
         mine = copy.copy(options)
         mine.protocol_factory = lambda: visit
-        link = ServerConnection(loop, mine, visit)
+        link = ServerConnection(loop, mine, visit, connection.client_address)
         visit.attach(link)
         try:
             await loop.create_connection(lambda: link, sock=connection.raw.sock)
@@ -79,8 +79,5 @@ class SshEngine:
 
 
 async def _send_away(visit: Visit) -> None:
-    try:
-        visit.leave(_PARTING_WORDS)
-        await asyncio.wait({visit.ended}, timeout=2.0)
-    except AssertionError:
-        visit.link.abort()  # it never came in
+    visit.leave(_PARTING_WORDS)
+    await asyncio.wait({visit.ended}, timeout=3 * FAREWELL)

@@ -4,7 +4,7 @@ asyncssh's own code handles set-up, rekeying, every cipher but AES-GCM and every
 does the same for bulk traffic without its copies, and adds what it leaves out: a limit on the length of packets, back
 pressure when the peer's TCP does not take what we send, and quick acknowledgements while a connection is set up.
 
-This is the only module that touches private names of asyncssh; the version is pinned, and a test holds the two paths
+This module and `connection` touch private names of asyncssh; the version is pinned, and a test holds the two paths
 against each other.
 """
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.spawner import Process
-from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipe
+from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
 from teleport.foundation.errors import TeleportError
 from teleport.wire.terminal import TerminalSize
@@ -48,6 +48,7 @@ class PipeRun:
         self._tap = tap
         self._subsystem = subsystem
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_waiting = False
         self._process: Process | None = None
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
@@ -75,8 +76,7 @@ class PipeRun:
     async def _start(self) -> Process:
         visit, channel = self._channel.visit, self._channel
         path, argv = self._program
-        pipes = [open_pipe() for _ in range(3)]
-        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = pipes
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(3)
         try:
             environment = session_environment(channel, self._sid)
             process = await visit.spawner.run(
@@ -116,8 +116,23 @@ class PipeRun:
     def take_input(self, data: bytes) -> None:
         if self._tap is not None:
             self._tap.hear_client(data)
+            self._wait_for_the_log()
         if self._input is not None:
             self._input.write(data)
+
+    def _wait_for_the_log(self) -> None:
+        """Copies of many files tell many events: take no more requests than the log keeps up with."""
+        emitter = self._channel.visit.post.emitter
+        if emitter.is_behind and not self._is_waiting:
+            self._is_waiting = True
+            self._channel.channel.pause_reading()
+            self._channel.visit.tasks.start(self._resume_when_told(), "wait for the log")
+
+    async def _resume_when_told(self) -> None:
+        await self._channel.visit.post.emitter.caught_up()
+        self._is_waiting = False
+        if self._channel.is_open:
+            self._channel.channel.resume_reading()
 
     def end_input(self) -> None:
         if self._input is not None:

@@ -12,6 +12,8 @@ import fcntl
 import os
 from collections.abc import Callable
 
+from teleport.foundation.errors import Unavailable
+
 READ_SIZE = 256 << 10
 TERMINAL_READ = 4096
 TERMINAL_TURN = 64 << 10
@@ -191,6 +193,18 @@ class DescriptorWriter:
         if self._is_full:
             self._is_full = False
             self._on_drained()
+
+
+def open_pipes(count: int) -> list[tuple[int, int]]:
+    """All of them or none. Raises Unavailable."""
+    pipes: list[tuple[int, int]] = []
+    try:
+        pipes.extend(open_pipe() for _ in range(count))
+    except OSError as error:
+        for end in (end for pipe in pipes for end in pipe):
+            os.close(end)
+        raise Unavailable(f"no program can be started now: {error.strerror}") from error
+    return pipes
 
 
 def open_pipe(size: int = PIPE_SIZE) -> tuple[int, int]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 log = get_logger("ssh")
 
 FORWARDING_REFUSED = "port forwarding is not allowed here by your roles or this node"
+CONCLUSION = 10.0
+"""Seconds that sessions are given to finish their recordings once the client has gone."""
 FAREWELL = 1.0
 """Seconds a client is given to take the last words before its connection is cut."""
 
@@ -351,6 +353,9 @@ class Visit(asyncssh.SSHServer):
         if self._is_leaving or self.ended.done():
             return
         self._is_leaving = True
+        if self._admission is None:
+            self.link.abort()
+            return
         log.info("a connection is ended", user=self.identity.username, login=self.login, reason=reason)
         self.audit.disconnected(reason)
         for tell in tuple(self.screens):
@@ -373,5 +378,5 @@ class Visit(asyncssh.SSHServer):
             self._agent_listener.close()
         if self._agent is not None:
             self._agent.remove()
-        await self.tasks.close(grace=FAREWELL)
+        await self.tasks.close(grace=CONCLUSION)
         self.audit.left()
