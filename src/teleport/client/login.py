@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from teleport.api.route import Request, Response, Route
 from teleport.api.routes import login as routes
 from teleport.api.routes import public
-from teleport.api.sync_client import SyncClient
 from teleport.client import login_record, mfa, prompt
 from teleport.client.files import write_private
 from teleport.client.identity_file import IdentityFile
@@ -20,6 +20,12 @@ from teleport.credentials.keys import PrivateKey
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unsupported
 
 _LOCAL = ("", "local", "passwordless")
+
+
+class Calling(Protocol):
+    """Who calls the public API."""
+
+    def call(self, route: Route[Request, Response], request: Request) -> Response: ...
 
 
 class LoginChoice(NamedTuple):
@@ -49,7 +55,7 @@ class Credentials(NamedTuple):
         return self.granted.cert.decode().rstrip("\n") + "\n"
 
 
-def log_in(client: SyncClient, choice: LoginChoice, settings: public.Ping, origin: str) -> Credentials:
+def log_in(client: Calling, choice: LoginChoice, settings: public.Ping, origin: str) -> Credentials:
     """Asks on the terminal for what is needed. Raises NotAuthenticated and Unsupported."""
     if choice.connector not in _LOCAL:
         raise Unsupported(f"login through the connector {choice.connector!r} is not offered by this tsh yet")
@@ -76,7 +82,7 @@ def log_in(client: SyncClient, choice: LoginChoice, settings: public.Ping, origi
 
 
 def _with_password(
-    client: SyncClient, choice: LoginChoice, origin: str, finish: routes.FinishLogin
+    client: Calling, choice: LoginChoice, origin: str, finish: routes.FinishLogin
 ) -> routes.FinishLogin:
     password = prompt.ask_secret(f"Enter password for Teleport user {choice.user}:")
     challenge = client.call(routes.BEGIN, routes.BeginLogin(user=choice.user, password=password))
