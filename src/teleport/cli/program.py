@@ -18,6 +18,7 @@ from teleport.cli.arguments import Arguments
 from teleport.foundation.errors import BadParameter, TeleportError
 
 INTERRUPTED = 130
+_COMPLETION = "teleport.cli.completion"
 
 
 class Entry(NamedTuple):
@@ -91,9 +92,8 @@ def _dispatch(program: Program, words: list[str]) -> int:
     if name == "help":
         return _help(program, after)
     if name in ("completion", "__complete"):
-        from teleport.cli import completion
-
-        return completion.run(program, name, after)
+        complete: Callable[[Program, str, Sequence[str]], int] = importlib.import_module(_COMPLETION).run
+        return complete(program, name, after)
     if _asks_for_help(before):
         return _help(program, [name])
     entry = program.entry(name)

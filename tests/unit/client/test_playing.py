@@ -15,7 +15,8 @@ from teleport.wire.recording import Printed, Resized
 
 
 async def nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    none: tuple[bytes, ...] = ()
+    for piece in none:
         yield piece
 
 
