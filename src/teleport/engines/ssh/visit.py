@@ -365,7 +365,8 @@ class Visit(asyncssh.SSHServer):
     async def _part(self, reason: str) -> None:
         await asyncio.wait({self.ended}, timeout=FAREWELL)
         if not self.ended.done():
-            self.link.disconnect(asyncssh.DISC_BY_APPLICATION, reason)
+            # by its code: clients take DISC_BY_APPLICATION for an end that was wanted, and drop the reason
+            self.link.disconnect(asyncssh.DISC_SERVICE_NOT_AVAILABLE, reason)
             await asyncio.wait({self.ended}, timeout=FAREWELL)
         if not self.ended.done():
             self.link.abort()
