@@ -100,6 +100,7 @@ async def _run(reached: Reached, texts: SshTexts, request: SshRequest, lost: int
                     raise end
                 return 0
             session = session_request(request)
+            leave_on_signals(connection)
             with terminal.raw(0) if session.term else contextlib.nullcontext():
                 status = await ssh_session.run_session(connection, session, watch_size=watch_size)
             if status == lost and isinstance(end := ssh_connection.end_of(connection), asyncssh.ConnectionLost):
@@ -137,6 +138,13 @@ def session_request(request: SshRequest) -> SessionRequest:
         environment=request.environment,
         escape_keys=request.escape_keys and on_terminal,
     )
+
+
+def leave_on_signals(connection: asyncssh.SSHClientConnection) -> None:
+    """Ended from outside, the session ends in order: the terminal must not stay raw."""
+    if os.name != "nt":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, connection.abort)
 
 
 def watch_size(changed: Callable[[], None]) -> None:

@@ -6,9 +6,11 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +82,6 @@ def test_variables_are_sent_when_asked_for(proxy: SmallProxy, home: Path) -> Non
 def test_a_shell_has_the_terminals_type_and_size_and_follows_it(proxy: SmallProxy, home: Path) -> None:
     import fcntl
     import struct
-    import termios
 
     pid, terminal = pty.fork()
     if pid == 0:
@@ -94,6 +95,21 @@ def test_a_shell_has_the_terminals_type_and_size_and_follows_it(proxy: SmallProx
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
     os.close(terminal)
     assert b"vt220 " in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_is_given_back_when_the_program_is_ended(proxy: SmallProxy, home: Path, number: int) -> None:
+    leader, follower = pty.openpty()
+    before = termios.tcgetattr(follower)
+    words = [*TSH, "ssh", "root@web-1"]
+    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=environment(home)) as process:
+        _until(leader, b"xterm")
+        assert termios.tcgetattr(follower) != before
+        process.send_signal(number)
+        assert process.wait(10) == 255
+    assert termios.tcgetattr(follower) == before
+    os.close(leader)
+    os.close(follower)
 
 
 def test_tilde_dot_leaves(proxy: SmallProxy, home: Path) -> None:
