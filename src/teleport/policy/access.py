@@ -172,7 +172,8 @@ def _is_open_cluster(kind: str, labels: Mapping[str, str], index: KindIndex) -> 
     return kind == "remote_cluster" and not labels and not index.allow.named
 
 
-def _display(resource: Resource) -> str:
+def display_name(resource: Resource) -> str:
+    """What people call it: the host name of a server, else the name."""
     return (resource.hostname if isinstance(resource, Node) else "") or resource.name
 
 
@@ -254,7 +255,7 @@ class _Question:
         if missing:
             return self._refuse(Code.NOT_ENFORCED, wanted=tuple(missing))
         roles = role_set.role_names(mask)
-        reason = Reason(code=Code.ALLOWED_BY_ROLE, kind=self.kind, name=_display(self.resource), role=roles[0])
+        reason = Reason(code=Code.ALLOWED_BY_ROLE, kind=self.kind, name=display_name(self.resource), role=roles[0])
         return Decision(allowed=True, reason=reason, roles=roles, is_visible=True)
 
     # answers
@@ -263,12 +264,12 @@ class _Question:
         return self.role_set.roles[next(bits(mask))].name
 
     def _answer(self, allowed: bool, code: Code, *, is_visible: bool, **parts: str) -> Decision:
-        reason = Reason(code=code, kind=self.kind, name=_display(self.resource), **parts)  # type: ignore[arg-type]
+        reason = Reason(code=code, kind=self.kind, name=display_name(self.resource), **parts)  # type: ignore[arg-type]
         return Decision(allowed=allowed, reason=reason, is_visible=is_visible)
 
     def _refuse(self, code: Code, *, role: str = "", value: str = "", wanted: tuple[str, ...] = ()) -> Decision:
         reason = Reason(
-            code=code, kind=self.kind, name=_display(self.resource), role=role, value=value, wanted=wanted
+            code=code, kind=self.kind, name=display_name(self.resource), role=role, value=value, wanted=wanted
         )
         return Decision(allowed=False, reason=reason, is_visible=visible(self.role_set, self.resource))
 
@@ -321,8 +322,8 @@ class _Question:
         )
 
     def _nothing_allows(self) -> Decision:
-        reason = Reason(code=Code.NOTHING_ALLOWS, kind=self.kind, name=_display(self.resource))
-        misses = near_misses(self.role_set, self.kind, _display(self.resource), self.labels, self.asked)
+        reason = Reason(code=Code.NOTHING_ALLOWS, kind=self.kind, name=display_name(self.resource))
+        misses = near_misses(self.role_set, self.kind, display_name(self.resource), self.labels, self.asked)
         return Decision(
             allowed=False,
             reason=reason,

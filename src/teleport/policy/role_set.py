@@ -189,6 +189,10 @@ class RoleSet:
         """What could not be read in the roles, as far as it was looked at."""
         return tuple(self._compiler.problems)
 
+    def note(self, problem: Problem) -> None:
+        """A part of a role that cannot be read, found by whoever compiles it."""
+        self._compiler.problems[problem] = None
+
     def kept(self, key: object, build: Callable[[], _T]) -> _T:
         """A value derived from the roles, built once."""
         if key not in self._kept:
