@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from teleport.client import plain_yaml
 from teleport.client.files import check_name, make_directory, read_text, remove, write_private
-from teleport.foundation.errors import BadParameter, NotFound
+from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 
 DEFAULT_WEB_PORT = 3080
 _KEYS: tuple[str, ...] = (
@@ -223,6 +223,18 @@ class ProfileStore:
         write_private(self._path(profile.name), profile.to_text())
         if select:
             self.select(profile.name)
+
+    def known_authorities(self, host: str) -> list[str]:
+        """PEM of the authorities that a login at this proxy brought; none for a stranger."""
+        try:
+            files = self.paths(self.load(host)).tls_authorities()
+        except TeleportError:
+            return []
+        found: list[str] = []
+        for path in files:
+            with open(path, encoding="ascii") as file:
+                found.append(file.read())
+        return found
 
     def delete(self, name: str) -> None:
         """The profile with its keys; another one is not made current."""

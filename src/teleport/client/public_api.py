@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 
 from teleport.api.endpoint import https_proxy_for
 from teleport.api.route import Empty
@@ -16,6 +17,7 @@ from teleport.foundation.errors import Unavailable
 _ALPN = ["http/1.1"]
 _PROBED = (DEFAULT_WEB_PORT, 443)
 _PROBE_TIMEOUT = 5.0
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def find_proxy(address: str) -> tuple[str, int]:
@@ -34,13 +36,27 @@ def find_proxy(address: str) -> tuple[str, int]:
     raise Unavailable(f"cannot connect to {host}: neither port {_PROBED[0]} nor {_PROBED[1]} answers")
 
 
-def connect(host: str, port: int, *, insecure: bool = False) -> SyncClient:
-    """The public calls of a proxy; use it as a context manager."""
+def connect(host: str, port: int, *, insecure: bool = False, authorities: Sequence[str] = ()) -> SyncClient:
+    """The public calls of a proxy; use it as a context manager. `authorities` (PEM) are trusted too."""
     if insecure:
         context = tls_contexts.unverified_client_context(alpn=_ALPN)
     else:
-        context = tls_contexts.system_client_context(alpn=_ALPN)
+        context = tls_contexts.system_client_context(authorities, alpn=_ALPN)
     return SyncClient(Address(host=host, port=port, through=https_proxy_for(host, os.environ)), context)
+
+
+def pinned_authorities(host: str, port: int, pins: Sequence[str]) -> list[str]:
+    """The host authorities that the proxy names, if one has a pinned key: nothing is believed before that.
+
+    Raises NotAuthenticated when none has.
+    """
+    from teleport.credentials import x509
+
+    with connect(host, port, insecure=True) as client:
+        text = client.call(public.EXPORT_AUTHORITIES, public.ExportAuthorities(type="tls-host")).text
+    found = [f"{_BEGIN}{part.partition(_END)[0]}{_END}\n" for part in text.split(_BEGIN)[1:]]
+    x509.check_pins(found, pins)
+    return found
 
 
 def ping(client: SyncClient) -> public.Ping:

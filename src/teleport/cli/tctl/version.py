@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 
 from teleport.cli.arguments import Arguments
-from teleport.cli.tsh.version import line
+from teleport.cli.version import version_line
 
 
 def arguments(parser: Arguments) -> None: ...
 
 
 def run(options: Namespace) -> int:
-    print(line())
+    print(version_line())
     return 0

@@ -25,6 +25,9 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="write an identity file instead of a profile")
     parser.choice("-f", "--format", choices=FORMATS, default="file", help="form of --out")
     parser.switch("--overwrite", help="replace files that exist")
+    parser.add_argument(
+        "--ca-pin", action="append", metavar="PIN", help="trust the cluster whose authority has this fingerprint"
+    )
     parser.switch("--force", help="log in again even if the present login is valid")
     parser.examples("tsh login --proxy=teleport.example.com --user=alice", "tsh login --out=identity --ttl=60")
 
@@ -51,7 +54,10 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
     host = split_proxy(proxy)[0]
     stored = _stored_address(store, host)
     host, port = public_api.find_proxy(proxy if split_proxy(proxy)[1] or not stored else stored)
-    with public_api.connect(host, port, insecure=bool(options.insecure)) as client:
+    authorities = store.known_authorities(host)
+    if options.ca_pin:
+        authorities = public_api.pinned_authorities(host, port, options.ca_pin)
+    with public_api.connect(host, port, insecure=bool(options.insecure), authorities=authorities) as client:
         settings = public_api.ping(client)
         _check_version(settings.min_client_version, settings.server_version, skip=bool(options.skip_version_check))
         if settings.auth.has_motd:

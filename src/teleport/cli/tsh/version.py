@@ -8,6 +8,7 @@ from argparse import Namespace
 from teleport import __version__
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
+from teleport.cli.version import runtime, version_line
 from teleport.client.profile import ProfileStore, home_directory, split_proxy
 from teleport.foundation.errors import TeleportError
 
@@ -17,25 +18,16 @@ def arguments(parser: Arguments) -> None:
     parser.choice("-f", "--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
 
 
-def runtime() -> str:
-    return "python" + ".".join(str(part) for part in sys.version_info[:3])
-
-
-def line() -> str:
-    """`Teleport v18.0.0 git:v18.0.0 python3.11.7`"""
-    return f"Teleport v{__version__} git:v{__version__} {runtime()}"
-
-
 def run(options: Namespace) -> int:
     proxy = "" if options.client else options.proxy or ProfileStore(home_directory()).current_name()
     server, address = _ask(proxy, insecure=bool(options.insecure)) if proxy else ("", "")
     if options.format != "text":
-        document = {"version": __version__, "gitref": f"git:v{__version__}", "runtime": runtime()}
+        document = {"version": __version__, "gitref": "", "runtime": runtime()}
         if address:
             document |= {"proxyVersion": server, "proxyPublicAddress": address}
         output.show(document, options.format)
         return 0
-    print(line())
+    print(version_line())
     if address:
         print(f"Proxy version: {server}\nProxy: {address}")
     return 0
@@ -49,7 +41,8 @@ def _ask(proxy: str, *, insecure: bool) -> tuple[str, str]:
         store = ProfileStore(home_directory())
         known = store.load(split_proxy(proxy)[0]).text("web_proxy_addr") if proxy in store.names() else proxy
         host, port = public_api.find_proxy(known)
-        with public_api.connect(host, port, insecure=insecure) as client:
+        authorities = store.known_authorities(host)
+        with public_api.connect(host, port, insecure=insecure, authorities=authorities) as client:
             answer = public_api.ping(client)
     except TeleportError as problem:
         print(f"WARNING: {problem}", file=sys.stderr)
