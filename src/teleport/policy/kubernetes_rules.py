@@ -2,8 +2,8 @@
 
 What a rule means depends on the version of its role. Before v7 rules speak of pods alone: everything else is free
 where the cluster is allowed. In v7 what no rule names is refused; `namespace` covers all that is inside of it, `*`
-also what belongs to the cluster. In v8 kinds are the API's plurals with their group, `namespaces` is the object alone,
-and a rule without namespace covers what belongs to the cluster.
+also what belongs to the cluster. In v8 kinds are the API's plurals with their group, `namespaces` is the object
+alone, and a rule without namespace covers what belongs to the cluster.
 """
 
 from __future__ import annotations

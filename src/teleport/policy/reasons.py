@@ -55,6 +55,7 @@ class Code(StrEnum):
     NO_KUBERNETES_PRINCIPALS = "no_kubernetes_principals"
     KUBERNETES_USER_OPEN = "kubernetes_user_open"
     KUBERNETES_PRINCIPAL_NOT_ALLOWED = "kubernetes_principal_not_allowed"
+    DATABASE_USER_IS_MADE = "database_user_is_made"
     DATABASE_ROLES_AND_PERMISSIONS = "database_roles_and_permissions"
     DATABASE_ROLE_NOT_ALLOWED = "database_role_not_allowed"
     ROLES_NOT_MAPPED = "roles_not_mapped"

@@ -148,6 +148,10 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
     Code.KUBERNETES_PRINCIPAL_NOT_ALLOWED: lambda r: (
         f'acting as Kubernetes {r.field} "{r.value}" denied: your roles allow {_list(r.wanted)}.'
     ),
+    Code.DATABASE_USER_IS_MADE: lambda r: (
+        f'access to {_target(r)} as "{r.value}" denied: your roles make a user for you there, connect as '
+        f"{_list(r.wanted)}."
+    ),
     Code.DATABASE_ROLES_AND_PERMISSIONS: lambda r: (
         f"access to {_target(r)} denied: your roles give both db_roles ({_list(r.wanted)}) and db_permissions "
         f'(role "{r.role}") there, only one of them is possible.'

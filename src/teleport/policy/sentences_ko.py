@@ -132,6 +132,10 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
     Code.KUBERNETES_PRINCIPAL_NOT_ALLOWED: lambda r: (
         f'Kubernetes {r.field} "{r.value}" 사용이 거부되었습니다. 허용된 값: {_list(r.wanted)}.'
     ),
+    Code.DATABASE_USER_IS_MADE: lambda r: (
+        f'{_target(r)} 접근이 "{r.value}" 사용자로는 거부되었습니다: 역할에 따라 사용자가 만들어집니다. 쓸 이름: '
+        f"{_list(r.wanted)}."
+    ),
     Code.DATABASE_ROLES_AND_PERMISSIONS: lambda r: (
         f"{_target(r)} 접근이 거부되었습니다: 역할들이 db_roles({_list(r.wanted)})와 "
         f'db_permissions(역할 "{r.role}")를 함께 주는데, 하나만 쓸 수 있습니다.'
