@@ -21,17 +21,20 @@ class FirstUser:
     async def run(self, started: Callable[[], None]) -> None:
         invitation = await self._auth.invite_first_user()
         if invitation is not None:
-            print(self._text(invitation), file=sys.stderr, flush=True)
+            (pin, *_) = await self._auth.cluster.authorities.pins()
+            print(self._text(invitation, pin), file=sys.stderr, flush=True)
         started()
         await asyncio.get_running_loop().create_future()
 
-    def _text(self, invitation: FirstInvitation) -> str:
+    def _text(self, invitation: FirstInvitation, pin: str) -> str:
         minutes = int(invitation.valid_for.total_seconds() // 60)
+        proxy = self._auth.cluster.settings.public_addr or "PROXY"
         where = invitation.url or f"/web/invite/{invitation.token}"
         return (
             f"\nThere is no user yet. Sign up as the first administrator, {invitation.user}, within {minutes} min:\n"
             f"\n    {where}\n\n"
             "From another machine, put this host's name or address in place of localhost, or forward the port:\n"
             "    ssh -L 3080:localhost:3080 THIS-HOST\n"
-            f"A new link at any time: tctl users reset {invitation.user}\n"
+            f"A new link at any time: tctl users reset {invitation.user}\n\n"
+            f"Then on the command line:\n    tsh login --proxy={proxy} --user={invitation.user} --ca-pin={pin}\n"
         )

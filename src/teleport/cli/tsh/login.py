@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from datetime import timedelta
 
+from teleport.api.routes.public import Ping
 from teleport.api.sync_client import SyncClient
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
@@ -58,7 +59,7 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
     if options.ca_pin:
         authorities = public_api.pinned_authorities(host, port, options.ca_pin)
     with public_api.connect(host, port, insecure=bool(options.insecure), authorities=authorities) as client:
-        settings = public_api.ping(client)
+        settings = _meet(client)
         _check_version(settings.min_client_version, settings.server_version, skip=bool(options.skip_version_check))
         if settings.auth.has_motd:
             _show_motd(client)
@@ -79,6 +80,14 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
     key_agent.add_login(store.paths(profile), profile, options.add_keys_to_agent or "auto")
     status.print_account(account.find(Choice(proxy=host, home=store.home)))
     print("\nDid you know? `tsh ls` lists your servers, `tsh ssh user@server` opens one.")
+
+
+def _meet(client: SyncClient) -> Ping:
+    try:
+        return public_api.ping(client)
+    except NotAuthenticated as problem:
+        hint = "a cluster with a certificate of its own is known by --ca-pin=sha256:… (`tctl status` prints it)"
+        raise NotAuthenticated(f"{problem.message}. {hint[0].upper()}{hint[1:]}, or --insecure for a trial") from None
 
 
 def _is_valid(options: Namespace, proxy: str) -> bool:
