@@ -15,6 +15,7 @@ from teleport.wire.tls_names import auth_alpn, auth_server_name
 __all__ = [
     "AUTH_PORT",
     "CLIENT_ADDRESS_HEADER",
+    "MFA_HEADER",
     "PROXY_PORT",
     "HttpsProxy",
     "auth_alpn",
@@ -25,6 +26,8 @@ __all__ = [
 
 CLIENT_ADDRESS_HEADER = "teleport-client-addr"
 """Set by a proxy: the address of the stranger it calls for. Believed from proxies only."""
+MFA_HEADER = "teleport-mfa-response"
+"""Goes with a call that needs a fresh proof: the answer to a challenge (routes.mfa.MfaResponse), base64url JSON."""
 AUTH_PORT = 3025
 PROXY_PORT = 3080
 

@@ -36,6 +36,7 @@ from teleport.auth.mfa import MultiFactor
 from teleport.auth.public import Public
 from teleport.auth.recordings import Recordings
 from teleport.auth.resources import Resources
+from teleport.auth.session_mfa import SessionMfa
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -56,6 +57,7 @@ class Parts:
     users: Users
     user_tokens: UserTokens
     multi_factor: MultiFactor
+    session_mfa: SessionMfa
     hosts: Hosts
     issuing: Issuing
     export: Export
@@ -89,6 +91,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(users.SET_PASSWORD, parts.user_tokens.set_password),
         _bind(users.SIGN_UP_SESSION, parts.user_tokens.sign_up_session),
         _bind(mfa.CHALLENGE, parts.multi_factor.challenge),
+        _bind(mfa.REQUIRED, parts.session_mfa.required),
         _bind(mfa.DEVICES, parts.multi_factor.devices),
         _bind(mfa.BEGIN_DEVICE, parts.multi_factor.begin_device),
         _bind(mfa.ADD_DEVICE, parts.multi_factor.add_device),

@@ -6,10 +6,10 @@ A proxy may tell the address of the stranger it calls for; the same header from 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from teleport.api.endpoint import CLIENT_ADDRESS_HEADER
+from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER
 from teleport.api.route import Audience, Route
 from teleport.api.server import Peer
 from teleport.auth.cluster import Cluster
@@ -29,12 +29,16 @@ MAX_USER_AGENT = 256
 
 @dataclass(frozen=True)
 class Caller:
-    """`identity` None: a stranger. `role_set` is of people only; hosts have fixed duties (policy.system_roles)."""
+    """`identity` None: a stranger. `role_set` is of people only; hosts have fixed duties (policy.system_roles).
+
+    `mfa_answer` is what came with the call to prove a second factor; nobody has checked it.
+    """
 
     address: str
     identity: Identity | None = None
     role_set: RoleSet | None = None
     user_agent: str = ""
+    mfa_answer: str = ""
 
     @property
     def name(self) -> str:
@@ -104,7 +108,7 @@ class Callers:
             return Caller(address, user_agent=agent)
         if identity is None:
             raise NotAuthenticated("this call needs a certificate of the cluster; log in first")
-        caller = Caller(address, identity, user_agent=agent)
+        caller = Caller(address, identity, user_agent=agent, mfa_answer=peer.headers.get(MFA_HEADER, ""))
         await self._check_locks(caller)
         if route.audience is Audience.PROXY:
             if identity.system_role != "Proxy":
@@ -137,7 +141,7 @@ class Callers:
         role_set = await role_set_of(self._cluster, identity)
         if role_set.options.pin_source_ip and not identity.pinned_ip:
             raise await self._refused(caller, "the certificate must be pinned to an IP address; log in again")
-        return Caller(caller.address, identity, role_set, caller.user_agent)
+        return replace(caller, role_set=role_set)
 
     async def _refused(self, caller: Caller, message: str) -> AccessDenied:
         event = AuthFailed(success=False, error=message, **caller.event_fields())

@@ -14,11 +14,16 @@ _PREFIX = "/challenges/"
 
 
 class WaitingChallenge(msgspec.Struct, frozen=True, kw_only=True):
-    """`user` is empty for a passkey login, where the answer tells who it is. `link` ties it to one sign-up link."""
+    """`user` is empty for a passkey login, where the answer tells who it is. `link` ties it to one sign-up link.
+
+    `answered` is the digest of the answer that was accepted to a challenge for a series, `device` whose it was.
+    """
 
     challenge: Challenge
     user: str = ""
     link: str = ""
+    answered: str = ""
+    device: str = ""
 
 
 class Challenges:
@@ -47,6 +52,13 @@ class Challenges:
             except NotFound:
                 return None  # somebody answered it between our read and now
         return waiting
+
+    async def remember(self, waiting: WaitingChallenge, answered: str, device: str) -> None:
+        """The same answer is good again until the challenge expires."""
+        kept = msgspec.structs.replace(waiting, answered=answered, device=device)
+        await self._backend.put(
+            _key(waiting.challenge.challenge), msgspec.json.encode(kept), expires=waiting.challenge.expires
+        )
 
 
 def _key(challenge: bytes) -> str:

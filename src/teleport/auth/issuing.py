@@ -12,6 +12,7 @@ from teleport.api.routes.certificates import (
     IssueDatabaseCertificate,
     IssueHostCertificate,
 )
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.authorities import pem_octets
 from teleport.auth.caller import Caller
 from teleport.auth.certificates import Certificates, Draft, Keys, certificate_format
@@ -33,11 +34,19 @@ MAX_PRINCIPALS = 64
 class Issuing:
     """Reissue for oneself; issue for others where that is one's duty."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, certificates: Certificates, factors: MultiFactor) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        guard: Guard,
+        certificates: Certificates,
+        factors: MultiFactor,
+        admin_actions: AdminActions,
+    ) -> None:
         self._cluster = cluster
         self._guard = guard
         self._certificates = certificates
         self._factors = factors
+        self._admin_actions = admin_actions
 
     async def issue(self, caller: Caller, request: IssueCertificates) -> CertificatesIssued:
         """For the caller, or for `username` when the caller is the auth host's administrator."""
@@ -112,6 +121,7 @@ class Issuing:
         await self._guard.require(
             caller, "create", "host_cert", fields={"principals": list(request.principals), "role": "Node"}
         )
+        await self._admin_actions.require(caller, in_series=True)
         now, name = self._cluster.clock.now(), self._cluster.name
         host_id = new_uuid()
         identity = Identity(

@@ -34,6 +34,8 @@ from teleport.model.events.user import (
 )
 from teleport.model.resources.user_secrets import MFADevice
 
+KEY_ONLY_SCOPES = frozenset({"admin_action", "headless"})
+"""What a one-time code does not open: nobody can be made to type a touch of a key into another page."""
 _PENDING = "/secrets/totp_pending/"
 
 
@@ -58,18 +60,24 @@ class MultiFactor:
                 challenge_scope=request.scope, challenge_allow_reuse=request.allow_reuse, **caller.event_fields()
             )
         )
-        return MfaChallenge(webauthn_challenge=asked.webauthn, totp_challenge=asked.totp)
+        has_code = asked.totp and request.scope not in KEY_ONLY_SCOPES
+        return MfaChallenge(webauthn_challenge=asked.webauthn, totp_challenge=has_code)
 
-    async def check(self, caller: Caller, response: MfaResponse, scope: Scope) -> Proved:
-        """The caller's answer to a challenge of this scope. Wrong answers count as failed logins."""
+    async def check(self, caller: Caller, response: MfaResponse, scope: Scope, *, in_series: bool = False) -> Proved:
+        """The caller's answer to a challenge of this scope. Wrong answers count as failed logins.
+
+        `in_series`: the challenge may be one that was asked for to be answered once for many calls.
+        """
         name = caller.person().username
         async with self._lockout.turn(name):
             if await self._lockout.is_locked(name):
                 raise AccessDenied("the user is locked after failed logins; try again later")
             try:
                 if response.webauthn_response is not None:
-                    proved = await self._factors.check_key(name, response.webauthn_response, scope)
-                elif response.totp_code:
+                    proved = await self._factors.check_key(
+                        name, response.webauthn_response, scope, in_series=in_series
+                    )
+                elif response.totp_code and scope not in KEY_ONLY_SCOPES:
                     proved = await self._factors.check_code(name, response.totp_code)
                 else:
                     raise NotAuthenticated("a second factor is needed: answer with a code or a WebAuthn device")

@@ -12,6 +12,7 @@ import msgspec
 from teleport.api.messages import ID_PREFIX, address_name
 from teleport.api.route import Empty
 from teleport.api.routes.resources import CreateResource, PutResource, ResourceAnswer, ResourceName
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.defaults import default_singleton
@@ -44,11 +45,12 @@ MAX_HEARTBEAT_TTL = timedelta(hours=1)
 class Resources:
     """Reads and writes resources for callers."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, ground: Ground) -> None:
+    def __init__(self, cluster: Cluster, guard: Guard, ground: Ground, admin_actions: AdminActions) -> None:
         self._cluster = cluster
         self._store = cluster.store
         self._guard = guard
         self._ground = ground
+        self._admin_actions = admin_actions
 
     async def get(self, caller: Caller, request: ResourceName) -> ResourceAnswer:
         """Raises NotFound, AccessDenied."""
@@ -58,6 +60,8 @@ class Resources:
         await self._require_sight(caller, verb, kind, request.name, resource)
         if resource is None:
             raise _missing(kind, request.name)
+        if request.with_secrets:
+            await self._admin_actions.require(caller)
         # whoever names a token knows it: nothing is gained by masking it
         shows_secrets = request.with_secrets or kind.type is Token
         return ResourceAnswer(encoded(resource, with_secrets=shows_secrets))
@@ -70,6 +74,7 @@ class Resources:
             return await self._put(caller, kind, resource, must_exist=False, confirm=False)
         self._name(resource)
         await self._guard.require(caller, "create", kind.name, resource=resource)
+        await self._admin_actions.require_for(caller, kind.name)
         await self._before_write(caller, kind, resource, None)
         resource.metadata.revision = ""
         try:
@@ -99,6 +104,7 @@ class Resources:
         if resource is None:
             raise _missing(kind, request.name)
         self._check_deletable(caller, kind)
+        await self._admin_actions.require_for(caller, kind.name)
         rules = RULES.get(kind.name, NO_RULES)
         if rules.before_delete is not None:
             await rules.before_delete(self._ground, caller, resource)
@@ -125,6 +131,7 @@ class Resources:
             # a rule with a condition must allow what the resource becomes, not only what it was
             await self._guard.require(caller, "update", kind.name, resource=resource)
             self._check_origin(kind, resource, old, confirm=confirm)
+        await self._admin_actions.require_for(caller, kind.name)
         await self._before_write(caller, kind, resource, old)
         written = await self._write(resource, old)
         await record_change(self._cluster, caller, "update" if old else "create", written)

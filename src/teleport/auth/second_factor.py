@@ -15,7 +15,7 @@ from teleport.api.endpoint import PROXY_PORT, split_address
 from teleport.auth.challenges import Challenges, WaitingChallenge
 from teleport.auth.cluster import Cluster
 from teleport.credentials import totp, webauthn
-from teleport.credentials.tokens import new_uuid
+from teleport.credentials.tokens import digest, new_uuid
 from teleport.credentials.webauthn import Credential, RelyingParty
 from teleport.foundation.errors import (
     BadParameter,
@@ -150,8 +150,11 @@ class SecondFactors:
                 return device
         return None
 
-    async def check_key(self, user: str, answer: msgspec.Raw, scope: str) -> Proved:
-        """A WebAuthn answer. `user` empty: a passkey alone, and the answer tells who."""
+    async def check_key(self, user: str, answer: msgspec.Raw, scope: str, *, in_series: bool = False) -> Proved:
+        """A WebAuthn answer. `user` empty: a passkey alone, and the answer tells who.
+
+        `in_series`: answers to challenges for a series are accepted, the very same one again too.
+        """
         party = await self.party()
         if party is None or "webauthn" not in await self.allowed():
             raise NotAuthenticated("WebAuthn is not accepted here")
@@ -159,6 +162,10 @@ class SecondFactors:
         waiting = await self._challenges.take(webauthn.challenge_of(response), scope)
         if waiting is None or waiting.user != user or waiting.challenge.passwordless != (not user):
             raise NotAuthenticated("the answer belongs to no challenge that waits")
+        if waiting.challenge.allow_reuse and not in_series:
+            raise NotAuthenticated("the answer is for a series of calls, this one needs one of its own")
+        if waiting.answered:
+            return await self._proved_again(waiting, answer)
         name = user or await self._user_of_handle(webauthn.user_handle_of(response))
         for _ in range(_ATTEMPTS):
             secrets = await self.secrets(name)
@@ -172,8 +179,16 @@ class SecondFactors:
                 await self._store.update(secrets)
             except RevisionConflict:
                 continue
+            if waiting.challenge.allow_reuse:
+                await self._challenges.remember(waiting, _digest(answer), device.id)
             return Proved(user=name, device=device, reusable=waiting.challenge.allow_reuse)
         raise NotAuthenticated("too many logins of one user at once")
+
+    async def _proved_again(self, waiting: WaitingChallenge, answer: msgspec.Raw) -> Proved:
+        device = (await self.secrets(waiting.user)).device(waiting.device)
+        if device is None or waiting.answered != _digest(answer):
+            raise NotAuthenticated("the challenge was answered already, and differently")
+        return Proved(user=waiting.user, device=device, reusable=True)
 
     async def begin_key(self, user: str, *, passwordless: bool, link: str = "") -> msgspec.Raw:
         """The options for registering a WebAuthn device."""
@@ -292,6 +307,10 @@ def _parsed(parse: Callable[[msgspec.Raw], T], answer: msgspec.Raw) -> T:
 def _is_for(credential: Credential, party: RelyingParty | None) -> bool:
     """Devices are bound to a domain for ever: those of an earlier one cannot answer."""
     return party is not None and credential.relying_party in ("", party.id)
+
+
+def _digest(answer: msgspec.Raw) -> str:
+    return digest(bytes(answer).decode("utf-8", "replace"))
 
 
 def _raw(message: msgspec.Struct) -> msgspec.Raw:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.audit import Audit
 from teleport.auth.authorities import Authorities
 from teleport.auth.bindings import Parts, bindings
@@ -30,6 +31,7 @@ from teleport.auth.recordings import Recordings
 from teleport.auth.resource_rules import Ground
 from teleport.auth.resources import Resources
 from teleport.auth.second_factor import SecondFactors
+from teleport.auth.session_mfa import SessionMfa
 from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, HEARTBEAT, Settings
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
@@ -157,8 +159,9 @@ def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
     web_sessions = WebSessions(cluster, certificates)
     logins = Logins(cluster, factors, lockout, certificates, web_sessions)
     user_tokens = UserTokens(cluster, factors, lockout, web_sessions)
-    users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions)
     multi_factor = MultiFactor(cluster, factors, lockout)
+    admin_actions = AdminActions(cluster, multi_factor)
+    users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions, admin_actions)
     hosts, audit = Hosts(cluster), Audit(cluster, guard)
     parts = Parts(
         public=Public(cluster, guard, factors),
@@ -166,11 +169,12 @@ def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
         users=users,
         user_tokens=user_tokens,
         multi_factor=multi_factor,
+        session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,
-        issuing=Issuing(cluster, guard, certificates, multi_factor),
+        issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions),
         export=Export(cluster),
-        tokens=JoinTokens(cluster, guard),
-        resources=Resources(cluster, guard, Ground(cluster, guard, users)),
+        tokens=JoinTokens(cluster, guard, admin_actions),
+        resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),
         listing=Listing(cluster, guard, nodes),
         trackers=Trackers(cluster, guard),
         web_sessions=web_sessions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from teleport.api.route import Empty
 from teleport.api.routes.tokens import CreateToken, DeleteToken, ListTokens, TokenCreated, Tokens, TokenShown
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -22,10 +23,11 @@ _ID = 16
 class JoinTokens:
     """The calls about tokens; joining by one is `join`."""
 
-    def __init__(self, cluster: Cluster, guard: Guard) -> None:
+    def __init__(self, cluster: Cluster, guard: Guard, admin_actions: AdminActions) -> None:
         self._cluster = cluster
         self._store = cluster.store
         self._guard = guard
+        self._admin_actions = admin_actions
 
     async def create(self, caller: Caller, request: CreateToken) -> TokenCreated:
         """A shared token. Raises AlreadyExists for a `value` that is taken."""
@@ -45,6 +47,7 @@ class JoinTokens:
         )
         token.check()
         await self._guard.require(caller, "create", Token.KIND)
+        await self._admin_actions.require_for(caller, Token.KIND)
         try:
             await self._store.create(token)
         except AlreadyExists:
@@ -73,6 +76,7 @@ class JoinTokens:
     async def delete(self, caller: Caller, request: DeleteToken) -> Empty:
         """By name or id. Static ones belong to the configuration file."""
         await self._guard.require(caller, "delete", Token.KIND)
+        await self._admin_actions.require_for(caller, Token.KIND)
         for token in await static_tokens(self._cluster):
             if request.token in (token.name, token_id(token)):
                 raise BadParameter("a static token cannot be removed here: take it out of the configuration file")

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from teleport.api.route import Empty
 from teleport.api.routes.users import ChangePassword, InviteUser, ResetUser, UserTokenGranted
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -36,6 +37,7 @@ class Users:
         logins: Logins,
         lockout: Lockout,
         web_sessions: WebSessions,
+        admin_actions: AdminActions,
     ) -> None:
         self._cluster = cluster
         self._store = cluster.store
@@ -44,6 +46,7 @@ class Users:
         self._logins = logins
         self._lockout = lockout
         self._web_sessions = web_sessions
+        self._admin_actions = admin_actions
 
     async def invite(self, caller: Caller, request: InviteUser) -> UserTokenGranted:
         """A user without credentials, and the link to choose them."""
@@ -58,6 +61,7 @@ class Users:
         )
         user.check()
         await self._guard.require(caller, "create", User.KIND, resource=user)
+        await self._admin_actions.require(caller, in_series=True)
         await check_user(self._cluster, self._guard, caller, user, None)
         await self._store.create(user)
         fields = caller.event_fields()
@@ -71,6 +75,7 @@ class Users:
         user = await self._guarded_user(caller, request.name)
         if user.is_sso:
             raise Unsupported(f"user {user.name!r} comes from an identity provider and has no password here")
+        await self._admin_actions.require(caller)
         await self._forget_secrets(user.name)
         if user.spec.status is not None and user.spec.status.is_locked:
             user.spec.status = None

@@ -4,6 +4,7 @@ TeleportError
 ├── BadParameter       what was asked for is malformed
 ├── NotAuthenticated   who is asking is not known
 ├── AccessDenied       who is asking may not have it
+│   └── MfaRequired    … before a second factor is proved
 ├── NotFound           it is not there, or must not be seen
 ├── AlreadyExists      it is there already
 ├── RevisionConflict   it changed since it was read
@@ -50,6 +51,12 @@ class AccessDenied(TeleportError):
     http_status = 403
 
 
+class MfaRequired(AccessDenied):
+    """The same request with a fresh proof of a second factor would be allowed, as far as can be told."""
+
+    code = "mfa_required"
+
+
 class NotFound(TeleportError):
     code = "not_found"
     http_status = 404
@@ -86,6 +93,7 @@ BY_CODE: dict[str, type[TeleportError]] = {
         BadParameter,
         NotAuthenticated,
         AccessDenied,
+        MfaRequired,
         NotFound,
         AlreadyExists,
         RevisionConflict,

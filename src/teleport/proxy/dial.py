@@ -11,7 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, TeleportError, Unsupported
+from teleport.foundation.errors import (
+    AccessDenied,
+    BadParameter,
+    MfaRequired,
+    NotFound,
+    TeleportError,
+    Unsupported,
+)
 from teleport.model.events.base import Event
 from teleport.model.events.session import SessionConnected
 from teleport.model.events.user import AuthFailed
@@ -19,7 +26,7 @@ from teleport.model.identity import Identity
 from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
 from teleport.model.resources.node import Node
 from teleport.net.address import Address
-from teleport.policy.decision import Decision, generic_refusal
+from teleport.policy.decision import Code, Decision, generic_refusal
 from teleport.storage.replica import Replica
 from teleport.tunnel.messages import PROTOCOL_VERSION, Candidate, DialAnswer, DialRequest, IncomingRequest
 
@@ -57,12 +64,18 @@ class DialDesk:
         self._emit = emit
 
     def decide(self, identity: Identity, request: DialRequest, client: Address) -> Granted | DialAnswer:
-        """Every refusal is an audit event, whose id is in the answer."""
+        """Every refusal is an audit event, whose id is in the answer. That a second factor is missing is none when
+        the client only asks whether one is.
+        """
         try:
             node = self._find(identity, request)
             if isinstance(node, list):
                 return self._ambiguous(identity, request, client, node)
             self._check(identity, node, request, client)
+        except MfaRequired as missing:
+            if request.asks_mfa:
+                return DialAnswer(allowed=False, code=missing.code, message=missing.message)
+            return self._refused(identity, request, client, missing)
         except TeleportError as problem:
             return self._refused(identity, request, client, problem)
         return self._granted(identity, node, request, client)
@@ -133,7 +146,8 @@ class DialDesk:
         """Raises AccessDenied."""
         decision = self._policy.decide(identity, node, request.login, client)
         if not decision.allowed:
-            raise AccessDenied(decision.message_for_user())
+            is_mfa = decision.reason.code is Code.MFA_REQUIRED
+            raise (MfaRequired if is_mfa else AccessDenied)(decision.message_for_user())
 
     def _granted(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> Granted:
         name = node.metadata.name

@@ -11,7 +11,11 @@ PROTOCOL_VERSION = 1
 
 
 class DialRequest(msgspec.Struct, tag="dial", kw_only=True, omit_defaults=True):
-    """A client asks for a resource: by name, UUID or IP in `target`, or by `labels` when `target` is empty."""
+    """A client asks for a resource: by name, UUID or IP in `target`, or by `labels` when `target` is empty.
+
+    `asks_mfa`: should a second factor be missing, the client wants to hear so and to come again with one. Such an
+    answer is no refusal to be recorded.
+    """
 
     version: int = PROTOCOL_VERSION
     kind: str = "node"
@@ -22,6 +26,7 @@ class DialRequest(msgspec.Struct, tag="dial", kw_only=True, omit_defaults=True):
     protocol: str = "ssh"
     labels: dict[str, str] = {}
     trace_id: str = ""
+    asks_mfa: bool = False
 
 
 class Candidate(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -45,6 +45,23 @@ class MfaResponse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     webauthn_response: Json | None = None
 
 
+class MfaQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`kind` node: a session on the servers that `target` (name, id or address) or `labels` mean, as `login`.
+    `kind` admin_action: a change that only administrators make.
+    """
+
+    kind: str = "node"
+    target: str = ""
+    login: str = ""
+    labels: dict[str, str] = {}
+
+
+class MfaAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the caller, as the present certificate is, has to prove a second factor first."""
+
+    required: bool
+
+
 class BeginDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Needs proof by a device the caller has, if there is one."""
 
@@ -67,8 +84,9 @@ class RemoveDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 CHALLENGE = Route("POST", "/v1/mfa/challenge", ChallengeRequest, MfaChallenge, summary="Ask to prove a second factor")
+REQUIRED = Route("POST", "/v1/mfa/required", MfaQuestion, MfaAnswer, summary="Is a second factor needed for this?")
 DEVICES = Route("GET", "/v1/mfa/devices", Empty, MfaDevices, summary="The caller's devices")
 BEGIN_DEVICE = Route("POST", "/v1/mfa/devices/begin", BeginDevice, RegisterChallenge, summary="Begin to add a device")
 ADD_DEVICE = Route("POST", "/v1/mfa/devices", AddDevice, MfaDevice, summary="Finish adding a device")
 REMOVE_DEVICE = Route("POST", "/v1/mfa/devices/remove", RemoveDevice, Empty, summary="Remove a device")
-ROUTES = (CHALLENGE, DEVICES, BEGIN_DEVICE, ADD_DEVICE, REMOVE_DEVICE)
+ROUTES = (CHALLENGE, REQUIRED, DEVICES, BEGIN_DEVICE, ADD_DEVICE, REMOVE_DEVICE)

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from teleport.api.client import Transport
-from teleport.api.endpoint import CLIENT_ADDRESS_HEADER
+from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER
 from teleport.api.route import MAX_BODY, ErrorBody, Failure, Route
 from teleport.foundation.errors import BadParameter, LimitExceeded, TeleportError
 
 CLIENT_ADDRESS = CLIENT_ADDRESS_HEADER
 CALL_TIMEOUT = 30.0
 _PASSED_BACK = ("content-type", "cache-control")
-_PASSED_ON = ("content-type", "accept", "user-agent")
+_PASSED_ON = ("content-type", "accept", "user-agent", MFA_HEADER)
 _PATH_FIELD = re.compile(r"\{(\w+)(:path)?\}")
 
 
