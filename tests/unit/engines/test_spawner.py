@@ -127,3 +127,25 @@ async def test_only_root_becomes_others(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_client_sets_only_what_does_no_harm(name: str, permitted: bool, anything: bool) -> None:
     assert accepts_variable(name, False) is permitted
     assert accepts_variable(name, True) is anything
+
+
+async def test_files_are_served_as_the_user_with_nothing_else_open(spawner: Spawner, me: HostUser) -> None:
+    user = NOBODY if os.geteuid() == 0 else me
+    (read, to_server), (from_server, write) = open_pipe(), open_pipe()
+    process = await spawner.serve_files(user, (read, write, write))
+    os.close(read)
+    os.close(write)
+    os.write(to_server, b"\0\0\0\x05\x01\0\0\0\x03")
+    got: list[bytes] = []
+    reader = DescriptorReader(from_server, got.append)
+    async with asyncio.timeout(10):
+        while not got:
+            await asyncio.sleep(0.01)
+    assert got[0][4] == 2
+    told = os.stat(f"/proc/{process.pid}")
+    assert told.st_uid in (user.uid, 0)
+    assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2"]
+    assert Path(f"/proc/{process.pid}/status").read_text().split("Uid:\t")[1].split()[:2] == [str(user.uid)] * 2
+    os.close(to_server)
+    assert await asyncio.wait_for(process.exited, 10) == 0
+    await asyncio.wait_for(reader.ended, 10)

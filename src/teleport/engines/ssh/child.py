@@ -6,6 +6,7 @@ little process takes a millisecond where forking the agent would take many, and 
 It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
 
     {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "terminal"}   + report, stdin, stdout, stderr
+    {"id", "do": "sftp", "cwd", "user"?}                                     + report, stdin, stdout, stderr
     {"id", "do": "connect" | "listen", "path", "user"?}                      + report, on which a socket comes back
     {"id", "do": "signal", "signal", "group"}
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib.util
 import json
 import os
 import select
@@ -35,6 +37,7 @@ Request = dict[str, Any]
 
 MAX_REQUEST = 512 << 10
 MAX_DESCRIPTORS = 4
+MAX_OPEN = 1 << 16
 BACKLOG = 16
 UMASK = 0o022
 
@@ -143,6 +146,8 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
         os.setsid()
         if request["do"] == "run":
             run(request, descriptors[1:])
+        elif request["do"] == "sftp":
+            serve_files(request, descriptors[1:], report)
         else:
             hand_back(request, report)
     except BaseException as error:
@@ -153,14 +158,28 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
 
 
 def run(request: Request, descriptors: list[int]) -> NoReturn:
-    for target, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, target)
+    take_descriptors(descriptors)
     if request["terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     change_user(request)
     enter(request)
     # the user's own shell, as the user
     os.execve(request["path"], request["argv"], request["env"])  # noqa: S606
+
+
+def take_descriptors(descriptors: list[int]) -> None:
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+
+
+def serve_files(request: Request, descriptors: list[int], report: int) -> NoReturn:
+    """Be an SFTP server: no program is executed, so everything that must not stay open is closed here."""
+    take_descriptors(descriptors)
+    change_user(request)
+    enter(request)
+    os.close(report)
+    os.closerange(3, MAX_OPEN)
+    os._exit(files.serve())
 
 
 def hand_back(request: Request, report: int) -> NoReturn:
@@ -197,7 +216,7 @@ def enter(request: Request) -> None:
         os.chdir(request["cwd"])
     except OSError as error:
         os.chdir("/")
-        line_end = "\r\n" if request["terminal"] else "\n"
+        line_end = "\r\n" if request.get("terminal") else "\n"
         os.write(2, f"Could not chdir to home directory {request['cwd']}: {error.strerror}{line_end}".encode())
 
 
@@ -207,6 +226,21 @@ def reset_signals() -> None:
         with suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def beside(name: str) -> Any:
+    """A module in our own folder, whose name may mean something else elsewhere."""
+    spec = importlib.util.spec_from_file_location(
+        f"teleport_{name}", os.path.join(os.path.dirname(__file__), f"{name}.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+files = beside("sftp_server")
 
 
 def main() -> None:

@@ -31,13 +31,13 @@ class Tap(Protocol):
 
 
 class PipeRun:
-    """Runs one program. The channel ends when the program has, and all its output was sent."""
+    """Runs one program, or for None our SFTP server. The channel ends when it has, and all its output was sent."""
 
     def __init__(
         self,
         channel: SessionChannel,
         sid: str,
-        program: tuple[str, Sequence[str]],
+        program: tuple[str, Sequence[str]] | None,
         tap: Tap | None = None,
         *,
         subsystem: str = "",
@@ -74,14 +74,10 @@ class PipeRun:
         self._channel.exit(status)
 
     async def _start(self) -> Process:
-        visit, channel = self._channel.visit, self._channel
-        path, argv = self._program
+        channel = self._channel
         (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(3)
         try:
-            environment = session_environment(channel, self._sid)
-            process = await visit.spawner.run(
-                path, argv, environment, visit.user, (stdin, stdout, stderr), is_terminal=False
-            )
+            process = await self._launch((stdin, stdout, stderr))
         except BaseException:
             for descriptor in (to_stdin, from_stdout, from_stderr):
                 os.close(descriptor)
@@ -93,6 +89,14 @@ class PipeRun:
         self._output = DescriptorReader(from_stdout, self._hear_output)
         self._errors = DescriptorReader(from_stderr, channel.show_error)
         return process
+
+    async def _launch(self, descriptors: tuple[int, int, int]) -> Process:
+        visit = self._channel.visit
+        if self._program is None:
+            return await visit.spawner.serve_files(visit.user, descriptors)
+        path, argv = self._program
+        environment = session_environment(self._channel, self._sid)
+        return await visit.spawner.run(path, argv, environment, visit.user, descriptors, is_terminal=False)
 
     async def _wait(self) -> int:
         """The program has ended, and everything that holds its output; or the client has gone."""

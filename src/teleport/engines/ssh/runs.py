@@ -6,7 +6,7 @@ import uuid
 
 from teleport.engines.ssh.channel import SFTP, Run, SessionChannel
 from teleport.engines.ssh.pipe_run import PipeRun
-from teleport.engines.ssh.sftp import SftpTap, scp_tap, sftp_program
+from teleport.engines.ssh.sftp import SftpTap, scp_tap
 from teleport.engines.ssh.terminal_run import TerminalRun
 from teleport.foundation.errors import AccessDenied
 
@@ -17,7 +17,7 @@ def run_for(channel: SessionChannel) -> Run:
     sid = str(uuid.uuid4())
     if channel.subsystem == SFTP:
         _check_file_copy(channel, "the SFTP subsystem")
-        return PipeRun(channel, sid, sftp_program(visit.user), SftpTap(visit.audit, sid), subsystem=SFTP)
+        return PipeRun(channel, sid, None, SftpTap(visit.audit, sid), subsystem=SFTP)
     tap = scp_tap(visit.audit, sid, channel.command) if channel.command is not None else None
     if tap is not None:
         _check_file_copy(channel, "copying files")

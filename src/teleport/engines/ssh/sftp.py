@@ -1,4 +1,4 @@
-"""File copies: the programs that do them with the user's own rights, and the listeners that tell what was done.
+"""Listeners to file copies: they tell the audit log what is done, file by file.
 
 Copies run as the host user, in a process of that user; we see them pass.
 """
@@ -6,22 +6,11 @@ Copies run as the host user, in a process of that user; we see them pass.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 
 from teleport.engines.ssh import sftp_protocol as sftp
 from teleport.engines.ssh.audit import Audit
-from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.pipe_run import Tap
-from teleport.foundation.errors import Unsupported
 
-SERVERS = (
-    "/usr/lib/openssh/sftp-server",
-    "/usr/libexec/openssh/sftp-server",
-    "/usr/lib/ssh/sftp-server",
-    "/usr/libexec/sftp-server",
-)
 MAX_STATS = 10_000
 
 # SFTP request -> number of the action in the audit event
@@ -38,19 +27,6 @@ ACTIONS = {
     sftp.SYMLINK: 18,
     sftp.EXTENDED: 19,
 }
-
-
-@lru_cache(maxsize=1)
-def _server() -> str:
-    found = next((path for path in SERVERS if Path(path).is_file()), "")
-    if not found:
-        raise Unsupported("this node has no sftp-server: install the package openssh-sftp-server")
-    return found
-
-
-def sftp_program(user: HostUser) -> tuple[str, Sequence[str]]:
-    """What serves SFTP. Raises Unsupported when this host has nothing that does."""
-    return _server(), ["sftp-server"]
 
 
 class FileStats:

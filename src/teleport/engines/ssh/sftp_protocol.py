@@ -10,7 +10,7 @@ from typing import Final
 
 OPEN, CLOSE, READ, WRITE, SETSTAT, FSETSTAT, OPENDIR, READDIR = 3, 4, 5, 6, 9, 10, 11, 12
 REMOVE, MKDIR, RMDIR, RENAME, SYMLINK, EXTENDED = 13, 14, 15, 18, 20, 200
-STATUS, HANDLE, DATA = 101, 102, 103
+VERSION, STATUS, HANDLE, DATA = 2, 101, 102, 103
 
 _HEAD: Final = struct.Struct(">IB")
 _MAX_KEPT: Final = 64 << 10
@@ -113,7 +113,9 @@ class Listener:
     def hear_server(self, data: bytes) -> list[Answered]:
         answers = []
         for kind, body in self._from_server.feed(data):
-            request = self._pending.pop(int.from_bytes(body[:4], "big"), None) if len(body) >= 4 else None
+            if kind == VERSION or len(body) < 4:
+                continue
+            request = self._pending.pop(int.from_bytes(body[:4], "big"), None)
             if request is not None:
                 answers.append(_answer(request, kind, body[4:]))
         return answers

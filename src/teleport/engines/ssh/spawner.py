@@ -64,14 +64,16 @@ class Spawner:
 
         The descriptors stay open on our side; with `is_terminal` they are the terminal that will control it.
         """
-        request = {
-            "do": "run",
-            "path": path,
-            "argv": list(argv),
-            "env": dict(env),
-            "cwd": user.home,
-            "terminal": is_terminal,
-        }
+        request = {"do": "run", "path": path, "argv": list(argv), "env": dict(env), "cwd": user.home}
+        return await self._started({**request, "terminal": is_terminal}, user, descriptors)
+
+    async def serve_files(self, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
+        """Serve SFTP as `user`, beginning in its home directory. Raises Unavailable with the reason."""
+        return await self._started({"do": "sftp", "cwd": user.home}, user, descriptors)
+
+    async def _started(
+        self, request: dict[str, object], user: HostUser, descriptors: tuple[int, int, int]
+    ) -> Process:
         process, report = self._start(request, user, descriptors)
         with report:
             try:
@@ -79,7 +81,7 @@ class Spawner:
                     problem = await asyncio.get_running_loop().sock_recv(report, _MAX_ANSWER)
             except TimeoutError as error:
                 process.signal(9, group=False)
-                raise Unavailable(f"{path} did not start within {START_TIMEOUT:g} seconds") from error
+                raise Unavailable(f"no program started within {START_TIMEOUT:g} seconds") from error
         if problem:
             raise Unavailable(problem.decode(errors="replace"))
         return process

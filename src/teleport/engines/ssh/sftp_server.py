@@ -1,0 +1,417 @@
+"""An SFTP server, version 3 (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions, over standard input and output.
+
+It runs in a process of the host user's own, forked by `child`, and does only what the system lets that user do. It
+imports nothing of ours. Requests that arrive together are answered together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import stat
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+INIT, VERSION = 1, 2
+OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK, SYMLINK, EXTENDED = 13, 14, 15, 16, 17, 18, 19, 20, 200
+STATUS, HANDLE, DATA, NAME, ATTRS, EXTENDED_REPLY = 101, 102, 103, 104, 105, 201
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, UNSUPPORTED = 0, 1, 2, 3, 4, 5, 8
+SIZE_FLAG, OWNER_FLAG, MODE_FLAG, TIME_FLAG, EXTENDED_FLAG = 1, 2, 4, 8, 0x80000000
+MAX_PACKET = 256 << 10
+MAX_DATA = 255 << 10
+MAX_HANDLES = 1000
+ENTRIES = 100
+TURN = 1 << 20
+EXTENSIONS = {
+    b"posix-rename@openssh.com": b"1",
+    b"statvfs@openssh.com": b"2",
+    b"fstatvfs@openssh.com": b"2",
+    b"hardlink@openssh.com": b"1",
+    b"fsync@openssh.com": b"1",
+    b"lsetstat@openssh.com": b"1",
+    b"limits@openssh.com": b"1",
+}
+CODES = {
+    errno.ENOENT: NO_SUCH_FILE,
+    errno.ENOTDIR: NO_SUCH_FILE,
+    errno.EBADF: NO_SUCH_FILE,
+    errno.ELOOP: NO_SUCH_FILE,
+    errno.EPERM: PERMISSION_DENIED,
+    errno.EACCES: PERMISSION_DENIED,
+    errno.EFAULT: PERMISSION_DENIED,
+    errno.ENAMETOOLONG: BAD_MESSAGE,
+    errno.EINVAL: BAD_MESSAGE,
+    errno.ENOSYS: UNSUPPORTED,
+}
+WORDS = {
+    OK: b"Success",
+    EOF: b"End of file",
+    NO_SUCH_FILE: b"No such file",
+    PERMISSION_DENIED: b"Permission denied",
+    FAILURE: b"Failure",
+    BAD_MESSAGE: b"Bad message",
+    UNSUPPORTED: b"Operation unsupported",
+}
+_u32 = struct.Struct(">I")
+_u64 = struct.Struct(">Q")
+
+
+class Malformed(Exception):
+    """A packet that is not what it says."""
+
+
+class Reader:
+    """Takes fields off a packet."""
+
+    def __init__(self, packet: memoryview) -> None:
+        self._packet = packet
+        self._at = 0
+
+    def _take(self, size: int) -> memoryview:
+        end = self._at + size
+        if end > len(self._packet):
+            raise Malformed
+        taken = self._packet[self._at : end]
+        self._at = end
+        return taken
+
+    def u32(self) -> int:
+        return int.from_bytes(self._take(4), "big")
+
+    def u64(self) -> int:
+        return int.from_bytes(self._take(8), "big")
+
+    def view(self) -> memoryview:
+        return self._take(self.u32())
+
+    def string(self) -> bytes:
+        return bytes(self.view())
+
+    def path(self) -> bytes:
+        """An empty path is the folder the session began in; a NUL is no part of any."""
+        path = self.string() or b"."
+        if b"\0" in path:
+            raise OSError(errno.EINVAL, "")
+        return path
+
+    def attributes(self) -> dict[int, tuple[int, ...]]:
+        flags = self.u32()
+        found: dict[int, tuple[int, ...]] = {}
+        if flags & SIZE_FLAG:
+            found[SIZE_FLAG] = (self.u64(),)
+        if flags & OWNER_FLAG:
+            found[OWNER_FLAG] = (self.u32(), self.u32())
+        if flags & MODE_FLAG:
+            found[MODE_FLAG] = (self.u32(),)
+        if flags & TIME_FLAG:
+            found[TIME_FLAG] = (self.u32(), self.u32())
+        if flags & EXTENDED_FLAG:
+            for _ in range(self.u32()):
+                self.string()
+                self.string()
+        return found
+
+
+class Folder:
+    """A folder that is being listed."""
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.entries: Iterator[bytes] = iter([b".", b"..", *os.listdir(path)])
+
+
+class Server:
+    """One conversation. `answer` takes a packet without its length and gives the packet to send, with it."""
+
+    def __init__(self) -> None:
+        self._handles: dict[bytes, int | Folder] = {}
+        self._appending: set[int] = set()
+        self._next = 0
+        self._operations: dict[int, Callable[[Reader], bytes | None]] = {
+            OPEN: self._open,
+            CLOSE: self._close,
+            READ: self._read,
+            WRITE: self._write,
+            LSTAT: lambda request: attributes(os.lstat(request.path())),
+            STAT: lambda request: attributes(os.stat(request.path())),
+            FSTAT: lambda request: attributes(os.fstat(self._file(request))),
+            SETSTAT: self._setstat,
+            FSETSTAT: self._fsetstat,
+            OPENDIR: lambda request: self._hold(Folder(request.path())),
+            READDIR: self._readdir,
+            REMOVE: lambda request: os.unlink(request.path()),
+            MKDIR: self._mkdir,
+            RMDIR: lambda request: os.rmdir(request.path()),
+            REALPATH: lambda request: name(resolved(request.path())),
+            RENAME: self._rename,
+            READLINK: lambda request: name(os.readlink(request.path())),
+            SYMLINK: self._symlink,
+            EXTENDED: self._extended,
+        }
+
+    def answer(self, packet: memoryview) -> bytes:
+        kind = packet[0]
+        if kind == INIT:
+            said = b"".join(string(name) + string(value) for name, value in EXTENSIONS.items())
+            return framed(bytes((VERSION,)) + _u32.pack(3) + said)
+        request = Reader(packet[1:])
+        number = _u32.pack(request.u32())
+        try:
+            operation = self._operations.get(kind)
+            body = status(UNSUPPORTED) if operation is None else operation(request) or status(OK)
+        except OSError as error:
+            body = status(CODES.get(error.errno or 0, FAILURE), error)
+        except (Malformed, ValueError, OverflowError):
+            body = status(BAD_MESSAGE)
+        return framed(body[:1] + number + body[1:])
+
+    def close(self) -> None:
+        for held in self._handles.values():
+            if isinstance(held, int):
+                with contextlib.suppress(OSError):
+                    os.close(held)
+
+    # -- files
+
+    def _open(self, request: Reader) -> bytes:
+        path, wanted, given = request.path(), request.u32(), request.attributes()
+        flags = {1: os.O_RDONLY, 2: os.O_WRONLY, 3: os.O_RDWR}.get(wanted & 3, os.O_RDONLY)
+        for bit, flag in ((4, os.O_APPEND), (8, os.O_CREAT), (16, os.O_TRUNC), (32, os.O_EXCL)):
+            flags |= flag if wanted & bit else 0
+        mode = given[MODE_FLAG][0] & 0o7777 if MODE_FLAG in given else 0o666
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, mode)
+        if wanted & 4:
+            self._appending.add(descriptor)
+        return self._hold(descriptor)
+
+    def _hold(self, held: int | Folder) -> bytes:
+        if len(self._handles) >= MAX_HANDLES:
+            if isinstance(held, int):
+                os.close(held)
+            raise OSError(errno.EMFILE, "")
+        self._next += 1
+        handle = _u32.pack(self._next)
+        self._handles[handle] = held
+        return bytes((HANDLE,)) + string(handle)
+
+    def _file(self, request: Reader) -> int:
+        held = self._handles.get(request.string())
+        if not isinstance(held, int):
+            raise OSError(errno.EBADF, "")
+        return held
+
+    def _close(self, request: Reader) -> bytes:
+        held = self._handles.pop(request.string(), None)
+        if held is None:
+            raise OSError(errno.EBADF, "")
+        if isinstance(held, int):
+            self._appending.discard(held)
+            os.close(held)
+        return status(OK)
+
+    def _read(self, request: Reader) -> bytes:
+        descriptor, offset, size = self._file(request), request.u64(), request.u32()
+        data = os.pread(descriptor, min(size, MAX_DATA), offset)
+        return bytes((DATA,)) + string(data) if data or not size else status(EOF)
+
+    def _write(self, request: Reader) -> bytes:
+        descriptor, offset, data = self._file(request), request.u64(), request.view()
+        while data:
+            if descriptor in self._appending:
+                written = os.write(descriptor, data)
+            else:
+                written = os.pwrite(descriptor, data, offset)
+            offset += written
+            data = data[written:]
+        return status(OK)
+
+    # -- attributes
+
+    def _setstat(self, request: Reader) -> None:
+        path = request.path()
+        change(path, request.attributes())
+
+    def _fsetstat(self, request: Reader) -> None:
+        descriptor = self._file(request)
+        change(descriptor, request.attributes())
+
+    # -- folders and names
+
+    def _readdir(self, request: Reader) -> bytes:
+        folder = self._handles.get(request.string())
+        if not isinstance(folder, Folder):
+            raise OSError(errno.EBADF, "")
+        found = []
+        for entry in folder.entries:
+            try:
+                told = os.lstat(os.path.join(folder.path, entry))
+            except OSError:
+                continue  # it has gone since
+            found.append(string(entry) + string(listed(entry, told)) + attributes(told)[1:])
+            if len(found) == ENTRIES:
+                break
+        return bytes((NAME,)) + _u32.pack(len(found)) + b"".join(found) if found else status(EOF)
+
+    def _mkdir(self, request: Reader) -> None:
+        path, given = request.path(), request.attributes()
+        os.mkdir(path, given[MODE_FLAG][0] & 0o7777 if MODE_FLAG in given else 0o777)
+
+    def _rename(self, request: Reader) -> None:
+        """What is there already is not replaced."""
+        old, new = request.path(), request.path()
+        if stat.S_ISREG(os.lstat(old).st_mode):
+            try:
+                os.link(old, new, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EMLINK):
+                    raise
+            else:
+                os.unlink(old)
+                return
+        if os.path.lexists(new):
+            raise OSError(errno.EEXIST, "")
+        os.rename(old, new)
+
+    def _symlink(self, request: Reader) -> None:
+        """OpenSSH sends the target first, against the draft, and everybody follows."""
+        target, link = request.path(), request.path()
+        os.symlink(target, link)
+
+    def _extended(self, request: Reader) -> bytes | None:
+        match request.string():
+            case b"posix-rename@openssh.com":
+                old, new = request.path(), request.path()
+                os.rename(old, new)
+            case b"hardlink@openssh.com":
+                old, new = request.path(), request.path()
+                os.link(old, new)
+            case b"fsync@openssh.com":
+                os.fsync(self._file(request))
+            case b"lsetstat@openssh.com":
+                path = request.path()
+                change(path, request.attributes(), follow=False)
+            case b"statvfs@openssh.com":
+                return file_system(os.statvfs(request.path()))
+            case b"fstatvfs@openssh.com":
+                return file_system(os.fstatvfs(self._file(request)))
+            case b"limits@openssh.com":
+                limits = struct.pack(">QQQQ", MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES)
+                return bytes((EXTENDED_REPLY,)) + limits
+            case _:
+                return status(UNSUPPORTED)
+        return None
+
+
+def change(target: bytes | int, given: dict[int, tuple[int, ...]], *, follow: bool = True) -> None:
+    """Size, mode, times, owner, in that order, as OpenSSH does."""
+    if SIZE_FLAG in given:
+        os.truncate(target, given[SIZE_FLAG][0])
+    if MODE_FLAG in given and follow:
+        os.chmod(target, given[MODE_FLAG][0] & 0o7777)
+    if TIME_FLAG in given:
+        accessed, modified = given[TIME_FLAG]
+        os.utime(target, (accessed, modified), follow_symlinks=follow)
+    if OWNER_FLAG in given:
+        user, group = given[OWNER_FLAG]
+        os.chown(target, user, group, follow_symlinks=follow)
+
+
+def resolved(path: bytes) -> bytes:
+    """Absolute, without links; what is not there yet resolves as far as it is."""
+    return os.path.realpath(path)
+
+
+def status(code: int, error: OSError | None = None) -> bytes:
+    words = WORDS.get(code, b"Failure")
+    if code == FAILURE and error is not None and error.errno:
+        words = os.strerror(error.errno).encode()
+    return bytes((STATUS,)) + _u32.pack(code) + string(words) + string(b"")
+
+
+def name(path: bytes) -> bytes:
+    return bytes((NAME,)) + _u32.pack(1) + string(path) + string(path) + _u32.pack(0)
+
+
+def attributes(told: os.stat_result) -> bytes:
+    flags = SIZE_FLAG | OWNER_FLAG | MODE_FLAG | TIME_FLAG
+    times = (max(0, int(told.st_atime)) & 0xFFFFFFFF, max(0, int(told.st_mtime)) & 0xFFFFFFFF)
+    return bytes((ATTRS,)) + struct.pack(
+        ">IQIIIII", flags, told.st_size, told.st_uid & 0xFFFFFFFF, told.st_gid & 0xFFFFFFFF, told.st_mode, *times
+    )
+
+
+def file_system(told: os.statvfs_result) -> bytes:
+    flags = (1 if told.f_flag & os.ST_RDONLY else 0) | (2 if told.f_flag & os.ST_NOSUID else 0)
+    numbers = (
+        told.f_bsize, told.f_frsize, told.f_blocks, told.f_bfree, told.f_bavail, told.f_files, told.f_ffree,
+        told.f_favail, getattr(told, "f_fsid", 0) & 0xFFFFFFFFFFFFFFFF, flags, told.f_namemax,
+    )  # fmt: skip
+    return bytes((EXTENDED_REPLY,)) + struct.pack(">11Q", *numbers)
+
+
+_names: dict[tuple[str, int], str] = {}
+
+
+def named(kind: str, number: int) -> str:
+    """Of a user or a group; looked up once, the number where there is no name."""
+    if (kind, number) not in _names:
+        try:
+            found = pwd.getpwuid(number).pw_name if kind == "user" else grp.getgrgid(number).gr_name
+        except (KeyError, OverflowError):
+            found = str(number)
+        _names[kind, number] = found
+    return _names[kind, number]
+
+
+def listed(entry: bytes, told: os.stat_result) -> bytes:
+    """As `ls -l` shows it."""
+    when = time.localtime(told.st_mtime)
+    recent = abs(time.time() - told.st_mtime) < 182 * 86400
+    moment = time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", when)
+    user, group = named("user", told.st_uid), named("group", told.st_gid)
+    line = f"{stat.filemode(told.st_mode)} {told.st_nlink:>4} {user:<8} {group:<8} {told.st_size:>8} {moment} "
+    return line.encode() + entry
+
+
+def string(data: bytes) -> bytes:
+    return _u32.pack(len(data)) + data
+
+
+def framed(packet: bytes) -> bytes:
+    return _u32.pack(len(packet)) + packet
+
+
+def serve(source: int = 0, sink: int = 1) -> int:
+    """Answer until the client ends. The exit status: 0, or 11 for a client that does not speak SFTP."""
+    server = Server()
+    waiting = b""
+    try:
+        while piece := os.read(source, TURN):
+            waiting = waiting + piece if waiting else piece
+            answers, used, view = [], 0, memoryview(waiting)
+            while len(view) - used >= 4:
+                (size,) = _u32.unpack_from(view, used)
+                if not 1 <= size <= MAX_PACKET + 1024:
+                    return 11
+                if len(view) - used - 4 < size:
+                    break
+                answers.append(server.answer(view[used + 4 : used + 4 + size]))
+                used += 4 + size
+            waiting = waiting[used:]
+            send(sink, b"".join(answers))
+    except (Malformed, BrokenPipeError):
+        return 11
+    finally:
+        server.close()
+    return 0
+
+
+def send(sink: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(sink, view) :]

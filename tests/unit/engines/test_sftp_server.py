@@ -1,0 +1,202 @@
+"""Our SFTP server, packet by packet: what OpenSSH's clients ask, and what strangers send."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teleport.engines.ssh import sftp_server as sftp
+from teleport.engines.ssh.sftp_server import Server, serve
+
+
+def string(data: bytes | str) -> bytes:
+    raw = data.encode() if isinstance(data, str) else data
+    return struct.pack(">I", len(raw)) + raw
+
+
+def u32(*numbers: int) -> bytes:
+    return struct.pack(f">{len(numbers)}I", *numbers)
+
+
+class Conversation:
+    """Asks, and takes the answers apart."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self._number = 0
+
+    def ask(self, kind: int, *parts: bytes) -> tuple[int, bytes]:
+        """The type of the answer and what follows its number."""
+        self._number += 1
+        answer = self.server.answer(memoryview(bytes((kind,)) + u32(self._number) + b"".join(parts)))
+        size, kind, number = struct.unpack_from(">IBI", answer)
+        assert (size, number) == (len(answer) - 4, self._number)
+        return kind, answer[9:]
+
+    def status(self, kind: int, *parts: bytes) -> int:
+        answered, body = self.ask(kind, *parts)
+        assert answered == sftp.STATUS
+        return int.from_bytes(body[:4], "big")
+
+    def open(self, path: Path, flags: int, attributes: bytes = u32(0)) -> bytes:
+        kind, body = self.ask(sftp.OPEN, string(str(path)), u32(flags), attributes)
+        assert kind == sftp.HANDLE, body
+        return body
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    return Conversation()
+
+
+def test_greets_with_version_three_and_extensions() -> None:
+    answer = Server().answer(memoryview(bytes((sftp.INIT,)) + u32(3)))
+    assert answer[4:9] == bytes((sftp.VERSION,)) + u32(3)
+    assert string("posix-rename@openssh.com") + string("1") in answer
+
+
+def test_writes_and_reads_anywhere(talk: Conversation, tmp_path: Path) -> None:
+    handle = talk.open(tmp_path / "f", 2 | 8, u32(sftp.MODE_FLAG, 0o640))
+    assert talk.status(sftp.WRITE, handle, struct.pack(">Q", 5), string("world")) == sftp.OK
+    assert talk.status(sftp.WRITE, handle, struct.pack(">Q", 0), string("hello")) == sftp.OK
+    assert talk.status(sftp.CLOSE, handle) == sftp.OK
+    assert (tmp_path / "f").read_bytes() == b"helloworld"
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+    handle = talk.open(tmp_path / "f", 1)
+    assert talk.ask(sftp.READ, handle, struct.pack(">QI", 3, 4)) == (sftp.DATA, string("lowo"))
+    assert talk.status(sftp.READ, handle, struct.pack(">QI", 10, 4)) == sftp.EOF
+
+
+def test_a_read_gives_no_more_than_the_limit(talk: Conversation) -> None:
+    handle = talk.open(Path("/dev/zero"), 1)
+    _, body = talk.ask(sftp.READ, handle, struct.pack(">QI", 0, 0xFFFFFFFF))
+    assert len(body) == sftp.MAX_DATA + 4
+
+
+def test_lists_a_folder_to_its_end(talk: Conversation, tmp_path: Path) -> None:
+    for number in range(250):
+        (tmp_path / f"file {number}").touch()
+    _, handle = talk.ask(sftp.OPENDIR, string(str(tmp_path)))
+    counts = []
+    while (answer := talk.ask(sftp.READDIR, handle))[0] == sftp.NAME:
+        counts.append(int.from_bytes(answer[1][:4], "big"))
+    assert answer[1][:4] == u32(sftp.EOF)
+    assert counts == [100, 100, 52]
+
+
+def test_long_names_look_like_ls(talk: Conversation, tmp_path: Path) -> None:
+    (tmp_path / "kurz").write_bytes(b"12345")
+    (tmp_path / "kurz").chmod(0o604)
+    _, handle = talk.ask(sftp.OPENDIR, string(str(tmp_path)))
+    _, body = talk.ask(sftp.READDIR, handle)
+    assert b"-rw----r--    1 " in body
+    assert b" kurz" in body
+
+
+def test_an_old_rename_replaces_nothing_and_a_posix_one_does(talk: Conversation, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("1")
+    two.write_text("2")
+    pair = string(str(one)) + string(str(two))
+    assert talk.status(sftp.RENAME, pair) == sftp.FAILURE
+    assert two.read_text() == "2"
+    assert talk.status(sftp.EXTENDED, string("posix-rename@openssh.com"), pair) == sftp.OK
+    assert two.read_text() == "1"
+    assert talk.status(sftp.RENAME, string(str(two)) + string(str(one))) == sftp.OK
+
+
+def test_links_both_ways(talk: Conversation, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert talk.status(sftp.SYMLINK, string("file"), string(str(tmp_path / "soft"))) == sftp.OK
+    assert os.readlink(tmp_path / "soft") == "file"
+    assert talk.ask(sftp.READLINK, string(str(tmp_path / "soft")))[1][4:12] == string("file")
+    pair = string(str(tmp_path / "file")) + string(str(tmp_path / "hard"))
+    assert talk.status(sftp.EXTENDED, string("hardlink@openssh.com"), pair) == sftp.OK
+    assert (tmp_path / "hard").stat().st_nlink == 2
+
+
+def test_sets_attributes(talk: Conversation, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    given = u32(sftp.SIZE_FLAG | sftp.MODE_FLAG | sftp.TIME_FLAG) + struct.pack(">Q", 4) + u32(0o600, 1000, 2000)
+    assert talk.status(sftp.SETSTAT, string(str(path)), given) == sftp.OK
+    told = path.stat()
+    assert (told.st_size, stat.S_IMODE(told.st_mode), told.st_mtime) == (4, 0o600, 2000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "code"),
+    [
+        (sftp.STAT, (string("/no/such/file"),), sftp.NO_SUCH_FILE),
+        (sftp.READ, (string("no handle"), bytes(12)), sftp.NO_SUCH_FILE),
+        (sftp.OPEN, (string("/tmp\0/x"), u32(1, 0)), sftp.BAD_MESSAGE),
+        (sftp.OPEN, (u32(0xFFFFFFFF),), sftp.BAD_MESSAGE),
+        (sftp.MKDIR, (string("/"), u32(0)), sftp.FAILURE),
+        (99, (), sftp.UNSUPPORTED),
+        (sftp.EXTENDED, (string("copy-data"),), sftp.UNSUPPORTED),
+    ],
+)
+def test_says_what_went_wrong(talk: Conversation, kind: int, parts: tuple[bytes, ...], code: int) -> None:
+    assert talk.status(kind, *parts) == code
+
+
+def test_opens_only_so_many_files(talk: Conversation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sftp, "MAX_HANDLES", 5)
+    (tmp_path / "f").touch()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        talk.open(tmp_path / "f", 1)
+    assert talk.status(sftp.OPEN, string(str(tmp_path / "f")), u32(1, 0)) == sftp.FAILURE
+    talk.server.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+harmless = [kind for kind in range(256) if kind not in (sftp.INIT, sftp.OPEN, sftp.OPENDIR, sftp.EXTENDED)]
+
+
+@given(st.sampled_from(harmless), st.binary(max_size=60))
+def test_garbage_is_answered_with_a_status_or_refused(kind: int, body: bytes) -> None:
+    try:
+        answer = Server().answer(memoryview(bytes((kind,)) + u32(1) + u32(0x7FFFFFFF) + body))
+    except sftp.Malformed:
+        return
+    assert answer[4] in (sftp.STATUS, sftp.NAME, sftp.ATTRS)
+
+
+@pytest.mark.parametrize("said", [u32(0xFFFFFFFF) + b"x", u32(0) + b"x", u32(2) + b"\x03\x00"])
+def test_who_does_not_speak_sftp_is_left(said: bytes) -> None:
+    source, said_to = os.pipe()
+    heard, sink = os.pipe()
+    os.write(said_to, said)
+    os.close(said_to)
+    try:
+        assert serve(source, sink) == 11
+    finally:
+        for descriptor in (source, heard, sink):
+            os.close(descriptor)
+
+
+def test_requests_together_are_answered_together_in_order(tmp_path: Path) -> None:
+    source, said_to = os.pipe()
+    heard, sink = os.pipe()
+    packets = [bytes((sftp.INIT,)) + u32(3)]
+    packets += [bytes((sftp.STAT,)) + u32(number) + string(str(tmp_path)) for number in range(5)]
+    os.write(said_to, b"".join(u32(len(packet)) + packet for packet in packets))
+    os.close(said_to)
+    assert serve(source, sink) == 0
+    os.close(sink)
+    answers = os.read(heard, 1 << 16)
+    kinds = []
+    while answers:
+        size = int.from_bytes(answers[:4], "big")
+        kinds.append((answers[4], int.from_bytes(answers[5:9], "big")))
+        answers = answers[4 + size :]
+    assert kinds[1:] == [(sftp.ATTRS, number) for number in range(5)]
+    os.close(heard)
+    os.close(source)
