@@ -19,7 +19,7 @@ from teleport.api.endpoint import HttpsProxy
 from teleport.api.messages import HttpCall, address_name, decode_answer, encode_call, failure
 from teleport.api.route import Request, Response, Route
 from teleport.api.routes import resources as routes
-from teleport.foundation.errors import NotFound, Unavailable
+from teleport.foundation.errors import NotAuthenticated, NotFound, TeleportError, Unavailable
 from teleport.model.codec import decode_json, encode_json
 from teleport.model.resource import Resource
 
@@ -200,9 +200,11 @@ class SyncClient:
         self._connection.request(call.method, call.target, call.body or None, headers)
         return self._connection.getresponse()
 
-    def _unreachable(self, error: Exception) -> Unavailable:
+    def _unreachable(self, error: Exception) -> TeleportError:
         self._connection.close()
         where = f"{self._address.host}:{self._address.port}"
         if isinstance(error, ssl.SSLCertVerificationError):
-            return Unavailable(f"{where}: its certificate is not trusted: {error.verify_message}")
+            return NotAuthenticated(f"{where}: its certificate is not trusted: {error.verify_message}")
+        if isinstance(error, ssl.SSLError) and error.reason == "TLSV1_ALERT_INTERNAL_ERROR":
+            return Unavailable(f"{where} cannot reach the auth service now: try again later")
         return Unavailable(f"{where} cannot be reached: {error or type(error).__name__}")

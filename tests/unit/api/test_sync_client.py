@@ -17,7 +17,7 @@ from teleport.api.sync_client import Address, SyncClient
 from teleport.credentials import x509
 from teleport.credentials.keys import PrivateKey
 from teleport.credentials.tls_contexts import client_context, server_context
-from teleport.foundation.errors import AccessDenied, Unavailable
+from teleport.foundation.errors import AccessDenied, NotAuthenticated, Unavailable
 
 NAME = "proxy.teleport.cluster.local"
 KEY = PrivateKey.generate("ecdsa-p256")
@@ -119,7 +119,10 @@ def test_a_connection_that_ended_while_idle_is_opened_again() -> None:
 
 
 def test_the_certificate_must_have_the_name_that_is_meant(server: Server) -> None:
-    with client(server.port, name="auth.teleport.cluster.local") as api, pytest.raises(Unavailable, match="trusted"):
+    with (
+        client(server.port, name="auth.teleport.cluster.local") as api,
+        pytest.raises(NotAuthenticated, match="trusted"),
+    ):
         api.call(SAY, Empty())
 
 
