@@ -73,6 +73,26 @@ class Expression:
         return self._run(scope) is True
 
 
+class Value:
+    """An expression that gives a value of one of `shapes` (a map, a list, a text)."""
+
+    __slots__ = ("_run", "shape", "text")
+
+    def __init__(self, text: str, language: Language, shapes: tuple[AnyShape, ...]) -> None:
+        """Raises BadParameter."""
+        part = _Compiler(text, language, {}).compile(parse(text))
+        if part.shape not in shapes and part.shape is not OPEN:
+            wanted = " or ".join(dict.fromkeys(describe(shape) for shape in shapes))
+            raise problem(text, 1, f"the {language.name} must give a {wanted}, not a {describe(part.shape)}")
+        self.text = text
+        self.shape = part.shape
+        self._run = part.run
+
+    def of(self, scope: Scope) -> object:
+        """Raises BadParameter when a function cannot read a value."""
+        return self._run(scope)
+
+
 def check(text: str, language: Language) -> None:
     """Raises BadParameter, with the column, for an expression that cannot be used."""
     Expression(text, language)
@@ -89,10 +109,18 @@ class _Compiler:
         self._text = text
         self._language = language
         self._constants = constants
+        self._compiled: dict[int, _Part] = {}
         self.label_keys: set[str] = set()
         self.reads_any_label = False
 
     def compile(self, node: Node) -> _Part:
+        """Each node once, however often it is looked at: the trees of long chains would take for ever otherwise."""
+        found = self._compiled.get(id(node))
+        if found is None:
+            found = self._compiled[id(node)] = self._compile(node)
+        return found
+
+    def _compile(self, node: Node) -> _Part:
         match node:
             case Literal(value=value):
                 shape = TRUTH if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER
@@ -210,8 +238,8 @@ class _Compiler:
         function = self._language.functions.get(name)
         arguments = node.arguments
         if function is None and isinstance(node.callee, Member) and node.callee.name in self._language.methods:
-            name = node.callee.name
-            function = self._language.functions[name]
+            name = self._method(node.callee)
+            function = self._language.functions.get(name)
             arguments = (node.callee.base, *arguments)
         if function is None:
             known = ", ".join(sorted({*self._language.functions, *self._language.special}))
@@ -224,6 +252,12 @@ class _Compiler:
         parts = [*first, *(self._argument(argument, shape) for argument, shape in rest)]
         self._check_pattern(name, arguments)
         return self._application(node, function, parts)
+
+    def _method(self, callee: Member) -> str:
+        """Methods of maps have names of their own where others have methods that are called alike."""
+        of_map = f"dict.{callee.name}"
+        is_map = of_map in self._language.functions and isinstance(self.compile(callee.base).shape, MapOf)
+        return of_map if is_map else callee.name
 
     def _count(self, node: Call, name: str, function: Function, given: int) -> None:
         least = len(function.parameters)
@@ -271,11 +305,11 @@ class _Compiler:
 
         return shape, run
 
-    def _argument(self, node: Node, wanted: Shape) -> _Part:
+    def _argument(self, node: Node, wanted: AnyShape) -> _Part:
         """The argument in the shape that is wanted: a text stands for a list of one."""
         part = self.compile(node)
         shape, run = part.shape, part.run
-        if wanted is OPEN or shape is wanted:
+        if wanted is OPEN or shape == wanted:
             return part
         if wanted is LIST and (shape in (TEXT, OPEN) or isinstance(shape, MapOf)):
             return self._fold(shape, lambda scope: as_list(run(scope)), part)
@@ -297,12 +331,59 @@ class _Compiler:
                 return self._exists(node)
             case "search":
                 return self._search(node)
+            case "ifelse":
+                return self._if_else(node)
+            case "choose":
+                return self._choose(node)
             case "system.catype":
                 self._exactly(node, name, 0)
                 return _Part(TEXT, lambda scope: member(member(scope.get("resource"), "spec"), "type"), False)
             case _:
                 self._exactly(node, name, 0)
                 return _Part(TRUTH, lambda scope: scope.get(name) is True, False)
+
+    def _if_else(self, node: Call) -> _Part:
+        self._exactly(node, "ifelse", 3)
+        condition = self._truth(node.arguments[0])
+        yes, no = self.compile(node.arguments[1]), self.compile(node.arguments[2])
+        shape = self._common(node, (yes, no))
+        run: Run = lambda scope: (yes if condition.run(scope) is True else no).run(scope)  # noqa: E731
+        return _Part(shape, self._shaped(shape, run), False)
+
+    def _choose(self, node: Call) -> _Part:
+        """The value of the first option whose condition holds; nothing where none does."""
+        options: list[tuple[_Part, _Part]] = []
+        for argument in node.arguments:
+            if not isinstance(argument, Call) or dotted(argument.callee) != "option" or len(argument.arguments) != 2:
+                raise self._mistake(argument, "choose takes option(condition, value) and nothing else")
+            options.append((self._truth(argument.arguments[0]), self.compile(argument.arguments[1])))
+        if not options:
+            raise self._mistake(node, "choose takes one or more options")
+        shape = self._common(node, tuple(value for _, value in options))
+
+        def run(scope: Scope) -> object:
+            for condition, value in options:
+                if condition.run(scope) is True:
+                    return value.run(scope)
+            if shape in (TEXT, LIST):
+                return ()
+            raise BadParameter("choose: no option applies, add option(true, ...) as the last")
+
+        return _Part(shape, self._shaped(shape, run), False)
+
+    def _common(self, node: Node, parts: tuple[_Part, ...]) -> AnyShape:
+        """The shape that all have; a text among lists is a list of one."""
+        shapes = [part.shape for part in parts]
+        if all(shape == shapes[0] for shape in shapes):
+            return shapes[0]
+        if all(shape in (TEXT, LIST, OPEN) for shape in shapes):
+            return LIST
+        raise self._mistake(node, "the values are of different kinds")
+
+    def _shaped(self, shape: AnyShape, run: Run) -> Run:
+        if shape is LIST:
+            return lambda scope: as_list(run(scope))
+        return (lambda scope: as_text(run(scope))) if shape is TEXT else run
 
     def _exactly(self, node: Call, name: str, count: int) -> None:
         if len(node.arguments) != count:

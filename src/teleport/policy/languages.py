@@ -14,14 +14,14 @@ from teleport.policy.shapes import LIST, NUMBER, OPEN, TEXT, TRUTH, AnyShape, Fi
 class Function(msgspec.Struct, frozen=True, kw_only=True):
     """`parameters` come first, then any number of `rest`. A result of None has the shape of the first argument."""
 
-    parameters: tuple[Shape, ...] = ()
-    rest: Shape | None = None
-    result: Shape | None
+    parameters: tuple[AnyShape, ...] = ()
+    rest: AnyShape | None = None
+    result: AnyShape | None
     call: Callable[..., object]
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True):
-    """`special` functions look at the whole scope; `methods` may also be written `a.f(b)`."""
+    """`special` functions look at the whole scope; `methods` may also be written `a.f(b)`, of maps as `dict.f`."""
 
     name: str
     names: Mapping[str, AnyShape]
@@ -213,4 +213,85 @@ SESSION_FILTER = Language(
         )
     },
     functions={**_LISTS, "equals": _EQUALS},
+)
+
+PAIR = Shape("pair")
+TRAITS = _TRAITS
+
+
+def _add(items: Texts, *more: Texts) -> Texts:
+    return _union(items, *more)
+
+
+def _without(items: Texts, *gone: Texts) -> Texts:
+    refused = {item for one in gone for item in one}
+    return tuple(item for item in items if item not in refused)
+
+
+def _pair(key: str, values: Texts) -> tuple[str, Texts]:
+    return key, values
+
+
+def _dict(*pairs: tuple[str, Texts]) -> dict[str, Texts]:
+    return dict(pairs)
+
+
+def _put(traits: Mapping[str, Texts], key: str, values: Texts) -> dict[str, Texts]:
+    return {**traits, key: values}
+
+
+def _add_values(traits: Mapping[str, Texts], key: str, *values: Texts) -> dict[str, Texts]:
+    return {**traits, key: _union(tuple(traits.get(key, ())), *values)}
+
+
+def _remove_keys(traits: Mapping[str, Texts], *keys: Texts) -> dict[str, Texts]:
+    gone = {key for one in keys for key in one}
+    return {key: values for key, values in traits.items() if key not in gone}
+
+
+LOGIN = Language(
+    name="login rule",
+    names={"external": TRAITS},
+    functions={
+        **_LISTS,
+        **_TEXTS,
+        "regexp.match": _REGEXP_MATCH,
+        "add": Function(parameters=(LIST,), rest=LIST, result=LIST, call=_add),
+        "remove": Function(parameters=(LIST,), rest=LIST, result=LIST, call=_without),
+        "pair": Function(parameters=(TEXT, LIST), result=PAIR, call=_pair),
+        "dict": Function(rest=PAIR, result=TRAITS, call=_dict),
+        "dict.put": Function(parameters=(TRAITS, TEXT, LIST), result=TRAITS, call=_put),
+        "dict.add_values": Function(parameters=(TRAITS, TEXT), rest=LIST, result=TRAITS, call=_add_values),
+        "dict.remove": Function(parameters=(TRAITS,), rest=LIST, result=TRAITS, call=_remove_keys),
+    },
+    special=frozenset({"ifelse", "choose"}),
+    methods=frozenset({"add", "remove", "contains", "contains_any", "contains_all", "put", "add_values"}),
+)
+
+MONITORING = Language(
+    name="access monitoring condition",
+    names={
+        "access_request": Fields(
+            {
+                "metadata": Fields({"name": TEXT}),
+                "spec": Fields(
+                    {
+                        "roles": LIST,
+                        "suggested_reviewers": LIST,
+                        "system_annotations": MapOf(LIST),
+                        "user": TEXT,
+                        "request_reason": TEXT,
+                        "creation_time": TEXT,
+                        "expiry": TEXT,
+                        "state": TEXT,
+                        "resource_labels_union": MapOf(LIST),
+                        "resource_labels_intersection": MapOf(LIST),
+                    }
+                ),
+            }
+        ),
+        "user": Fields({"traits": _TRAITS}),
+    },
+    functions={**_LISTS, **_TEXTS, "equals": _EQUALS, "regexp.match": _REGEXP_MATCH},
+    methods=frozenset({"contains", "contains_any", "contains_all", "is_empty"}),
 )
