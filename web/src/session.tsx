@@ -169,8 +169,11 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     let renewAt = state.renewAt;
     const timer = window.setInterval(() => {
       const now = Date.now();
-      if (now >= state.expires) return void leave("ended");
-      if (state.idleTimeout > 0 && now - lastActivity() >= state.idleTimeout) return void leave("idle");
+      const isIdle = state.idleTimeout > 0 && now - lastActivity() >= state.idleTimeout;
+      if (isIdle || now >= state.expires) {
+        window.clearInterval(timer);
+        return void leave(isIdle ? "idle" : "ended");
+      }
       const isUsed = state.idleTimeout === 0 || lastActivity() >= renewAt - state.idleTimeout / 2;
       if (now >= renewAt && isUsed) {
         renewAt = now + RETRY;

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
@@ -36,8 +37,14 @@ def chromium(folder: Path, locale: str = "en-US") -> Iterator[BrowserContext]:
             context.close()
 
 
-def give_security_key(page: Page, *, passkey: bool = True) -> None:
-    """A virtual authenticator; with `passkey` it keeps discoverable credentials and verifies the user."""
+AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def give_security_key(page: Page, *, passkey: bool = True, verified: bool = True) -> None:
+    """A virtual authenticator; with `passkey` it keeps discoverable credentials and verifies the user.
+
+    `verified` False: the person's finger or PIN is always the wrong one.
+    """
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {
@@ -45,7 +52,7 @@ def give_security_key(page: Page, *, passkey: bool = True) -> None:
         "transport": "internal" if passkey else "usb",
         "hasResidentKey": passkey,
         "hasUserVerification": passkey,
-        "isUserVerified": passkey,
+        "isUserVerified": passkey and verified,
         "automaticPresenceSimulation": True,
     }
     session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
@@ -57,3 +64,15 @@ def watch_for_breaches(page: Page) -> list[str]:
     page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: found.append(str(error)))
     return found
+
+
+def barriers(page: Page) -> list[str]:
+    """What keeps people with disabilities out of the page as it stands, by the rules of WCAG 2.1 A and AA."""
+    page.evaluate(AXE.read_text())
+    wanted = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+    found: dict[str, Any] = page.evaluate("wanted => axe.run(document, wanted)", wanted)
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:200]} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

@@ -32,7 +32,7 @@ export function ServerTable(props: {
   const { t } = useWords();
   return (
     <div className="overflow-hidden rounded-xl border border-line bg-card shadow-card">
-      <table className="w-full text-sm">
+      <table className="w-full table-fixed text-sm md:table-auto">
         <thead className="border-line border-b text-soft text-xs">
           <tr>
             <th scope="col" className={`${CELL} font-medium`}>
@@ -41,7 +41,7 @@ export function ServerTable(props: {
             <th scope="col" className={`${CELL} hidden font-medium md:table-cell`}>
               {t("servers.labels")}
             </th>
-            <th scope="col" className={CELL}>
+            <th scope="col" className={`${CELL} w-30 md:w-px`}>
               <span className="sr-only">{t("servers.action")}</span>
             </th>
           </tr>
@@ -61,7 +61,7 @@ export function ServerTable(props: {
               <td className={`${CELL} hidden md:table-cell`}>
                 <Labels labels={labelsOf(row.server)} narrow={props.narrow} />
               </td>
-              <td className={`${CELL} w-px text-right align-top md:align-middle`}>
+              <td className={`${CELL} text-right align-top md:align-middle`}>
                 <Button
                   look="plain"
                   size="small"

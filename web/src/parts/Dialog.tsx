@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { useWords } from "../words";
 import { CrossIcon } from "./icons";
 
@@ -8,7 +8,8 @@ export function Dialog(props: { title: string; close: () => void; children: Reac
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
 
-  useEffect(() => {
+  // before the element goes, or the focus could not return to where it came from
+  useLayoutEffect(() => {
     const opened = dialog.current;
     opened?.showModal();
     return () => opened?.close();
