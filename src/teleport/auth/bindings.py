@@ -10,6 +10,7 @@ import msgspec
 
 from teleport.api.route import Route
 from teleport.api.routes import (
+    access_requests,
     audit,
     certificates,
     changes,
@@ -25,6 +26,7 @@ from teleport.api.routes import (
     users,
 )
 from teleport.api.server import Binding
+from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
 from teleport.auth.export import Export
@@ -64,6 +66,7 @@ class Parts:
     tokens: JoinTokens
     resources: Resources
     listing: Listing
+    access_requests: AccessRequests
     trackers: Trackers
     web_sessions: WebSessions
     audit: Audit
@@ -111,6 +114,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(resources.CREATE, parts.resources.create),
         _bind(resources.PUT, parts.resources.put),
         _bind(resources.DELETE, parts.resources.delete),
+        *_asking(parts.access_requests),
         _bind(sessions.LIST, parts.trackers.list),
         _bind(sessions.GET, parts.trackers.get),
         _bind(sessions.PUT, parts.trackers.put),
@@ -128,6 +132,20 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind_stream(changes.WATCH, parts.watching.watch),
         _bind(cluster.STATUS, parts.public.status),
         _bind(cluster.WHO_AM_I, parts.public.who_am_i),
+    ]
+
+
+def _asking(parts: AccessRequests) -> list[Binding[Caller]]:
+    return [
+        _bind(access_requests.CREATE, parts.asking.create),
+        _bind(access_requests.CAPABILITIES, parts.asking.capabilities),
+        _bind(access_requests.LIST, parts.reading.list),
+        _bind(access_requests.GET, parts.reading.get),
+        _bind(access_requests.RESOURCES, parts.reading.resources),
+        _bind(access_requests.SEARCH, parts.reading.search),
+        _bind(access_requests.REVIEW, parts.deciding.review),
+        _bind(access_requests.SET_STATE, parts.deciding.set_state),
+        _bind(access_requests.DELETE, parts.deciding.delete),
     ]
 
 

@@ -12,6 +12,7 @@ from teleport.api.routes.certificates import (
     IssueDatabaseCertificate,
     IssueHostCertificate,
 )
+from teleport.auth.access_requests.assuming import Assuming
 from teleport.auth.admin_actions import AdminActions
 from teleport.auth.authorities import pem_octets
 from teleport.auth.caller import Caller
@@ -41,19 +42,21 @@ class Issuing:
         certificates: Certificates,
         factors: MultiFactor,
         admin_actions: AdminActions,
+        assuming: Assuming,
     ) -> None:
         self._cluster = cluster
         self._guard = guard
         self._certificates = certificates
         self._factors = factors
         self._admin_actions = admin_actions
+        self._assuming = assuming
 
     async def issue(self, caller: Caller, request: IssueCertificates) -> CertificatesIssued:
         """For the caller, or for `username` when the caller is the auth host's administrator."""
         keys = Keys.read(request.ssh_public_key, request.tls_public_key)
-        if request.access_requests or request.drop_access_requests:
-            raise Unsupported("certificates with access requests are not offered here yet")
         if caller.is_admin:
+            if request.access_requests:
+                raise BadParameter("access requests are assumed by the user they belong to")
             return await self._for_other(caller, request, keys)
         identity = caller.person()
         if request.username not in ("", identity.username):
@@ -67,8 +70,9 @@ class Issuing:
         if request.mfa_response is not None:
             proved = await self._factors.check(caller, request.mfa_response, "session")
             device, ttl = proved.device.id, min(request.ttl or SINGLE_USE_TTL, SINGLE_USE_TTL)
+        assumed = await self._assuming.assumed(caller, request.access_requests, request.drop_access_requests)
         identity = msgspec.structs.replace(
-            shown,
+            assumed.identity,
             mfa_verified=device,
             previous_expires=shown.expires if device else shown.previous_expires,
             usage=tuple(request.usage) or shown.usage,
@@ -80,16 +84,15 @@ class Issuing:
             database_name=request.database_name,
             application_name=request.application_name,
         )
-        assert caller.role_set is not None
         draft = Draft(
             identity=identity,
-            role_set=caller.role_set,
+            role_set=assumed.role_set,
             keys=keys,
             now=self._cluster.clock.now(),
             address=caller.address,
             wanted_ttl=ttl if ttl is not None else shown.expires - self._cluster.clock.now(),
-            ceiling=shown.expires,
-            shown=shown,
+            ceiling=assumed.ceiling,
+            shown=assumed.identity,
             format=certificate_format(request.format),
         )
         return await self._certificates.issue(caller, draft)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.admin_actions import AdminActions
 from teleport.auth.audit import Audit
 from teleport.auth.authorities import Authorities
@@ -32,7 +33,7 @@ from teleport.auth.resource_rules import Ground
 from teleport.auth.resources import Resources
 from teleport.auth.second_factor import SecondFactors
 from teleport.auth.session_mfa import SessionMfa
-from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, HEARTBEAT, Settings
+from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, HEARTBEAT, REQUESTS_INTERVAL, Settings
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -44,6 +45,7 @@ from teleport.foundation.clock import Clock
 from teleport.foundation.logs import get_logger
 from teleport.model.identity import SystemRole
 from teleport.model.resource import Metadata
+from teleport.model.resources.access_request import AccessRequest
 from teleport.model.resources.node import Node, NodeSpec
 from teleport.model.resources.service_heartbeats import AuthServer
 from teleport.storage.audit_log import AuditLog
@@ -89,9 +91,12 @@ class AuthService:
         self._save_admin = save_admin
         feed = self.cluster.feed
         self._nodes = Replica((Node.KIND,), lambda: local_source(store, feed, (Node.KIND,)), clock)
-        self._parts, self._bootstrap = _assemble(self.cluster, self._nodes)
+        kinds = (AccessRequest.KIND,)
+        self._requests = Replica(kinds, lambda: local_source(store, feed, kinds), clock)
+        self._parts, self._bootstrap = _assemble(self.cluster, self._nodes, self._requests)
         self._is_prepared = False
         self.recordings, self.user_tokens = self._parts.recordings, self._parts.user_tokens
+        self.access_requests = self._parts.access_requests
         self.app: ASGIApp = application(bindings(self._parts), Callers(self.cluster).admit)
 
     async def prepare(self) -> None:
@@ -117,18 +122,26 @@ class AuthService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.cluster.feed.run(lambda: None), name="auth feed")
             group.create_task(self._nodes.run(lambda: None), name="auth nodes")
+            group.create_task(self._requests.run(lambda: None), name="auth requests")
             group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
             group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
             group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
+            group.create_task(_every(REQUESTS_INTERVAL, self._end_requests), name="auth request ends")
             await self._beat()
             await self.cluster.feed.ready.wait()
             await self._nodes.ready.wait()
+            await self._requests.ready.wait()
             started()
 
     async def _complete_uploads(self) -> None:
         done = await self._parts.recordings.complete_abandoned()
         if done:
             log.info("abandoned recordings completed", count=done)
+
+    async def _end_requests(self) -> None:
+        done = await self._parts.access_requests.register.end_overdue()
+        if done:
+            log.info("access requests have ended", count=done)
 
     async def _beat(self) -> None:
         settings = self.cluster.settings
@@ -152,7 +165,7 @@ async def _every(interval: timedelta, work: Callable[[], Awaitable[None]]) -> No
             log.error("background work failed", error=error)
 
 
-def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
+def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Parts, Bootstrap]:
     guard = Guard(cluster)
     factors, lockout = SecondFactors(cluster), Lockout(cluster)
     certificates = Certificates(cluster)
@@ -162,7 +175,8 @@ def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
     multi_factor = MultiFactor(cluster, factors, lockout)
     admin_actions = AdminActions(cluster, multi_factor)
     users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions, admin_actions)
-    hosts, audit = Hosts(cluster), Audit(cluster, guard)
+    hosts, audit, listing = Hosts(cluster), Audit(cluster, guard), Listing(cluster, guard, nodes)
+    access_requests = AccessRequests.of(cluster, guard, listing, requests)
     parts = Parts(
         public=Public(cluster, guard, factors),
         logins=logins,
@@ -171,11 +185,12 @@ def _assemble(cluster: Cluster, nodes: Replica) -> tuple[Parts, Bootstrap]:
         multi_factor=multi_factor,
         session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,
-        issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions),
+        issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions, access_requests.assuming),
         export=Export(cluster),
         tokens=JoinTokens(cluster, guard, admin_actions),
         resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),
-        listing=Listing(cluster, guard, nodes),
+        listing=listing,
+        access_requests=access_requests,
         trackers=Trackers(cluster, guard),
         web_sessions=web_sessions,
         audit=audit,

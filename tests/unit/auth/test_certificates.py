@@ -13,7 +13,7 @@ from teleport.api.routes.mfa import MfaResponse
 from teleport.api.routes.public import EXPORT_AUTHORITIES, ExportAuthorities
 from teleport.credentials import ssh_certificates, x509
 from teleport.credentials.keys import PublicKey
-from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, Unsupported
+from teleport.foundation.errors import AccessDenied, BadParameter, NotFound
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_conditions import RoleConditions, Rule
 
@@ -113,9 +113,9 @@ async def test_a_second_factor_earns_a_certificate_for_a_minute(cluster: TestClu
         await client.call(routes.ISSUE, wanted(mfa_response=answer))
 
 
-async def test_access_requests_are_refused_by_name(cluster: TestCluster) -> None:
+async def test_access_requests_that_are_not_there_are_refused(cluster: TestCluster) -> None:
     person = await cluster.person("alice", "access")
-    with pytest.raises(Unsupported, match="access requests"):
+    with pytest.raises(AccessDenied, match="not yours"):
         await person.call(routes.ISSUE, wanted(access_requests=("one",)))
 
 

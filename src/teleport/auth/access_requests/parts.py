@@ -1,0 +1,36 @@
+"""What works with access requests, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teleport.auth.access_requests.asking import Asking
+from teleport.auth.access_requests.assuming import Assuming
+from teleport.auth.access_requests.deciding import Deciding
+from teleport.auth.access_requests.reading import Reading
+from teleport.auth.access_requests.register import Register
+from teleport.auth.cluster import Cluster
+from teleport.auth.guard import Guard
+from teleport.auth.listing import Listing
+from teleport.storage.replica import Replica
+
+
+@dataclass(frozen=True)
+class AccessRequests:
+    register: Register
+    asking: Asking
+    deciding: Deciding
+    reading: Reading
+    assuming: Assuming
+
+    @classmethod
+    def of(cls, cluster: Cluster, guard: Guard, listing: Listing, replica: Replica) -> AccessRequests:
+        """`replica` holds the requests."""
+        register = Register(cluster, replica)
+        return cls(
+            register=register,
+            asking=Asking(cluster, guard, register),
+            deciding=Deciding(cluster, guard, register),
+            reading=Reading(cluster, guard, register, listing),
+            assuming=Assuming(cluster, guard, register),
+        )
