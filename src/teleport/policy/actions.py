@@ -136,6 +136,14 @@ def may_any(role_set: RoleSet, verb: str, kind: str) -> Decision:
     return _refused(Code.NO_RULE_ALLOWS, verb, kind)
 
 
+def rules_about(role_set: RoleSet, verb: str, kind: str) -> Iterator[CompiledRule]:
+    """Those that may decide it, in the order in which they are tried: deny first."""
+    if not _is_secret(kind):
+        rules = _rules(role_set)
+        yield from _matching(rules.deny, verb, kind)
+        yield from _matching(rules.allow, verb, kind)
+
+
 def is_conditional(role_set: RoleSet, verb: str, kind: str) -> bool:
     """Whether the answer depends on the thing itself, so that a list must be asked item by item."""
     rules = _rules(role_set)
