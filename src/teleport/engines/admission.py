@@ -162,6 +162,9 @@ class Admissions:
         if replica not in self._watched:
             self._watched.add(replica)
             self._tasks.start(self._watch(replica), "admission changes")
+        verdict = admission.decide()  # what changed while the client proved its key was told to nobody
+        if not verdict.allowed:
+            send_away(verdict.reason)
 
     def exit(self, admission: Admission) -> None:
         self._admitted.pop(admission, None)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import asyncssh
 
 from teleport.engines.ssh.exit_status import FAILED, signal_name, signal_number
+from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.wire.terminal import TerminalSize
-
-if TYPE_CHECKING:
-    from teleport.engines.ssh.visit import Visit
 
 log = get_logger("ssh")
 
@@ -55,8 +53,9 @@ class TerminalRequest:
 class SessionChannel(asyncssh.SSHServerSession[bytes]):
     """One session request of a client: a shell, a command or a subsystem, with or without a terminal."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, choose_run: Callable[[SessionChannel], Run]) -> None:
         self.visit = visit
+        self._choose_run = choose_run
         self.terminal: TerminalRequest | None = None
         self.command: str | None = None
         self.subsystem = ""
@@ -185,10 +184,8 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
             self.channel.exit(status)
 
     async def _serve(self) -> None:
-        from teleport.engines.ssh.runs import run_for
-
         try:
-            await run_for(self).run()
+            await self._choose_run(self).run()
         except TeleportError as error:
             self.tell(f"teleport: {error}")
             self.exit(FAILED)

@@ -10,7 +10,9 @@ import asyncssh
 from teleport.engines.admission import Admissions, keep_alive
 from teleport.engines.engine import Connection, Post, SshHostKey
 from teleport.engines.ssh.algorithms import server_options
+from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.connection import ServerConnection
+from teleport.engines.ssh.runs import run_for
 from teleport.engines.ssh.spawner import Spawner
 from teleport.engines.ssh.visit import FAREWELL, Visit
 from teleport.foundation.logs import get_logger
@@ -35,7 +37,7 @@ class SshEngine:
         visit: Visit | None = None
         try:
             options = await self._options_for(connection.post)
-            visit = Visit(connection, self._admissions, self._spawner)
+            visit = Visit(connection, self._admissions, self._spawner, lambda host: SessionChannel(host, run_for))
             await self._open(connection, options, visit)
             await visit.ended
         except asyncio.CancelledError:

@@ -9,7 +9,6 @@ import shlex
 
 from teleport.engines.ssh import sftp_protocol as sftp
 from teleport.engines.ssh.audit import Audit
-from teleport.engines.ssh.pipe_run import Tap
 
 MAX_STATS = 10_000
 
@@ -147,7 +146,7 @@ class ScpTap:
             self._folders.pop()
 
 
-def scp_tap(audit: Audit, sid: str, command: str) -> Tap | None:
+def scp_tap(audit: Audit, sid: str, command: str) -> ScpTap | None:
     """A listener when the command is the far end of scp; None when it is not."""
     try:
         words = shlex.split(command)
