@@ -99,7 +99,13 @@ class ProxyServer:
         folder.mkdir(mode=0o700, exist_ok=True)
         replica = Replica(KINDS, remote_source(client, KINDS), self._place.clock, path=folder / "replica")
         emitter = Emitter(_send(client), EventSpool(folder / "events"), self._place.clock, self._cluster)
-        web = WebApp(transport, self._as_session, advertised(self._settings), self._place.clock)
+        web = WebApp(
+            transport,
+            self._as_session,
+            advertised(self._settings),
+            self._place.clock,
+            trust_forwarded_for=self._settings.trust_forwarded_for,
+        )
         service = ProxyService(self._config(tls, replica, emitter, web))
         try:
             async with asyncio.TaskGroup() as group:
