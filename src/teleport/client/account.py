@@ -61,6 +61,13 @@ class Account:
         self.home = ""
         self._tls = tls
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._ssh: SshTexts | None = None
+
+    def holding(self, record: LoginRecord, tls: TlsTexts, ssh: SshTexts) -> Account:
+        """The same account with other credentials, which are in memory alone."""
+        other = Account(self.host, self.port, self.cluster, record, tls, self.root_cluster)
+        other.profile, other.home, other._ssh = self.profile, self.home, ssh
+        return other
 
     @property
     def user(self) -> str:
@@ -81,6 +88,8 @@ class Account:
 
     def ssh(self) -> SshTexts:
         """Raises NotAuthenticated when there is no SSH certificate."""
+        if self._ssh is not None:
+            return self._ssh
         if self.identity_path:
             identity = identity_file.load(self.identity_path)
             if not identity.ssh_certificate:

@@ -11,11 +11,14 @@ from teleport.client.account import Account
 
 def connect(account: Account) -> SyncClient:
     """Use it as a context manager."""
-    cluster = account.root_cluster
-    address = Address(
+    return SyncClient(address_of(account), account.tls_context(auth_alpn(account.root_cluster)))
+
+
+def address_of(account: Account) -> Address:
+    """The auth service of the account's cluster, behind its proxy."""
+    return Address(
         host=account.host,
         port=account.port,
-        server_name=auth_server_name(cluster),
+        server_name=auth_server_name(account.root_cluster),
         through=https_proxy_for(account.host, os.environ),
     )
-    return SyncClient(address, account.tls_context(auth_alpn(cluster)))

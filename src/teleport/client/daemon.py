@@ -26,7 +26,7 @@ from teleport.client.ssh import check_cluster
 from teleport.client.ssh_session import SessionRequest
 from teleport.client.warm_connections import WarmConnections
 from teleport.client.warm_session import run_on_descriptors
-from teleport.foundation.errors import TeleportError, Unavailable
+from teleport.foundation.errors import MfaRequired, TeleportError, Unavailable
 from teleport.foundation.service import TaskOwner
 
 assert ssh_library
@@ -155,6 +155,8 @@ class Daemon:
             case socket.socket():
                 with result:
                     socket.send_fds(link, [daemon_link.DESCRIPTOR], [result.fileno()])
+            case MfaRequired():  # only a program on the person's terminal can ask for it
+                await _answer(link, daemon_link.NOT_ME)
             case TeleportError():
                 os.write(descriptors[2], self._explain(result).encode())
                 await _answer(link, daemon_link.STATUS + b"\1")

@@ -25,7 +25,10 @@ ANSWER_TIMEOUT = 30.0
 
 
 class Wanted(NamedTuple):
-    """What to dial: `name` is a host name, UUID or IP; where it is empty, `labels` choose."""
+    """What to dial: `name` is a host name, UUID or IP; where it is empty, `labels` choose.
+
+    `asks_mfa`: should a second factor be missing, we will come again with one (raises MfaRequired).
+    """
 
     name: str
     login: str = ""
@@ -35,6 +38,7 @@ class Wanted(NamedTuple):
     kind: str = "node"
     protocol: str = "ssh"
     trace_id: str = ""
+    asks_mfa: bool = True
 
 
 class Reached(NamedTuple):
@@ -199,6 +203,7 @@ def encode_request(wanted: Wanted) -> bytes:
             "protocol": wanted.protocol,
             "labels": dict(wanted.labels),
             "trace_id": wanted.trace_id,
+            "asks_mfa": wanted.asks_mfa,
         }
     ).encode()
     if len(body) > _MAX_FRAME:

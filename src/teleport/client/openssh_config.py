@@ -23,6 +23,7 @@ class SshConfig(NamedTuple):
     clusters: tuple[str, ...]
     known_hosts: str
     key: str
+    session_certificate: str
     certificate: str
     program: tuple[str, ...]
     port: int = DEFAULT_PORT
@@ -39,6 +40,8 @@ class SshConfig(NamedTuple):
             f"Host {patterns} {self.proxy_host}",
             f"    UserKnownHostsFile {_word(self.known_hosts)}",
             f"    IdentityFile {_word(self.key)}",
+            # there for a moment while a session with MFA begins; tried first
+            f"    CertificateFile {_word(self.session_certificate)}",
             f"    CertificateFile {_word(self.certificate)}",
             "    IdentitiesOnly yes",
             "    StrictHostKeyChecking yes",

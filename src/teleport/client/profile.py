@@ -7,6 +7,7 @@ keys/<proxy>/cas/<cluster>.pem        host authorities for TLS
 keys/<proxy>/<user>, <user>.pub       SSH key pair
 keys/<proxy>/<user>.crt, <user>.key   TLS certificate and its own key
 keys/<proxy>/<user>-ssh/<cluster>-cert.pub
+keys/<proxy>/<user>-ssh/<cluster>-session-cert.pub   for the stock ssh: one session with MFA, for a moment
 keys/<proxy>/<user>-status.json       what the certificates say, so that `tsh status` need not read them
 """
 
@@ -155,6 +156,9 @@ class KeyPaths:
 
     def ssh_certificate(self, cluster: str) -> str:
         return os.path.join(self._ssh_directory, check_name("cluster", cluster) + "-cert.pub")
+
+    def session_certificate(self, cluster: str) -> str:
+        return os.path.join(self._ssh_directory, check_name("cluster", cluster) + "-session-cert.pub")
 
     def tls_authority(self, cluster: str) -> str:
         return os.path.join(self._authorities, check_name("cluster", cluster) + ".pem")

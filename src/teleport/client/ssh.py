@@ -15,7 +15,7 @@ from teleport.client import terminal
 from teleport.client.account import Account, SshTexts
 from teleport.client.dialer import Reached, Wanted, dial
 from teleport.client.forwarding import Forward
-from teleport.foundation.errors import NotAuthenticated
+from teleport.foundation.errors import MfaRequired, NotAuthenticated
 
 if TYPE_CHECKING:
     import asyncssh
@@ -37,6 +37,7 @@ class SshRequest(NamedTuple):
     environment: Mapping[str, str] = {}
     escape_keys: bool = True
     insecure: bool = False
+    mfa_mode: str = "auto"
 
 
 class _Dialling(threading.Thread):
@@ -69,8 +70,13 @@ def run(account: Account, request: SshRequest) -> int:
     dialling.start()
     from teleport.client import ssh_session
 
+    try:
+        reached = dialling.result()
+    except MfaRequired:
+        from teleport.client import session_mfa
+
+        account, reached = session_mfa.reach_proven(account, request.wanted, request.mfa_mode)
     texts = account.ssh()
-    reached = dialling.result()
     check_cluster(account, reached)
     with asyncio.Runner() as runner:
         return runner.run(_run(reached, texts, request, ssh_session.CONNECTION_LOST))

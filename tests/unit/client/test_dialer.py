@@ -33,7 +33,7 @@ def test_the_same_connection_goes_on_raw(known_cluster: ClientCluster, home: Pat
             assert reached.sock.recv(100) == b"not encrypted any more"
         assert (reached.resource_id, reached.resource_name) == (NODE_ID, "web-1")
         assert reached.principal == f"{NODE_ID}.alpha.example"
-        assert proxy.requests == [DialRequest(target="web-1", login="root", cluster="alpha.example")]
+        assert proxy.requests == [DialRequest(target="web-1", login="root", cluster="alpha.example", asks_mfa=True)]
 
 
 def test_what_comes_right_behind_the_answer_stays_in_the_socket(known_cluster: ClientCluster, home: Path) -> None:
@@ -52,7 +52,8 @@ def test_requests_and_answers_are_those_of_the_tunnel() -> None:
     wanted = Wanted("n", "l", 22, (("env", "prod"),), "c", trace_id="t")
     body = dialer.encode_request(wanted)
     decoder = frames.FrameDecoder(msgspec.json.Decoder(DialRequest))
-    expected = DialRequest(target="n", login="l", port=22, labels={"env": "prod"}, cluster="c", trace_id="t")
+    labels = {"env": "prod"}
+    expected = DialRequest(target="n", login="l", port=22, labels=labels, cluster="c", trace_id="t", asks_mfa=True)
     assert decoder.feed(body) == [expected]
     answer = frames.encode(DialAnswer(allowed=True, resource_id="i", resource_name="n", cluster="c"))[4:]
     assert dialer.decode_answer(answer) == ("i", "n", "c")

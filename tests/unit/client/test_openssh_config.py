@@ -18,6 +18,7 @@ def config(**changes: object) -> SshConfig:
         "clusters": ("alpha.example",),
         "known_hosts": "/home/a b/.tsh/known_hosts",
         "key": "/home/a b/.tsh/keys/100%/alice",
+        "session_certificate": "/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-session-cert.pub",
         "certificate": "/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-cert.pub",
         "program": ("/opt/te le/tsh",),
     }
@@ -45,6 +46,18 @@ def test_a_server_of_the_cluster_goes_through_tsh(tmp_path: Path) -> None:
     assert shown["identityfile"].strip('"').replace("%%", "%") == "/home/a b/.tsh/keys/100%/alice"
     assert shown["stricthostkeychecking"] in ("true", "yes")
     assert "cert" in shown["hostkeyalgorithms"]
+
+
+def test_the_certificate_of_a_session_is_tried_first(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(config().to_text())
+    shown = subprocess.run(
+        ["ssh", "-G", "-F", str(tmp_path / "config"), "web-1.alpha.example"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    files = [line for line in shown.splitlines() if line.startswith("certificatefile")]
+    assert ["session" in file for file in files] == [True, False]
 
 
 def test_other_hosts_are_left_alone(tmp_path: Path) -> None:

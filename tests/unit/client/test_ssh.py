@@ -44,7 +44,7 @@ def tsh(home: Path, *words: str, data: bytes = b"") -> subprocess.CompletedProce
 def test_a_command_with_both_outputs_and_its_status(proxy: SmallProxy, home: Path) -> None:
     done = tsh(home, "ssh", "root@web-1", "echo out; echo err >&2; exit 7")
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
-    assert proxy.requests[0] == DialRequest(target="web-1", login="root", cluster=CLUSTER)
+    assert proxy.requests[0] == DialRequest(target="web-1", login="root", cluster=CLUSTER, asks_mfa=True)
 
 
 def test_options_behind_the_command_are_the_commands_own(proxy: SmallProxy, home: Path) -> None:

@@ -12,6 +12,7 @@ from teleport.api.sync_client import Address, SyncClient
 from teleport.client import api_access, identity_file, login_record
 from teleport.client.account import Choice, find
 from teleport.client.identity_file import IdentityFile
+from teleport.client.proving import ProvingClient
 from teleport.client.tls import TlsTexts
 from teleport.foundation.errors import BadParameter, NotAuthenticated
 
@@ -32,7 +33,8 @@ def connect(options: Namespace) -> SyncClient:
     if options.identity:
         if not options.auth_server:
             raise BadParameter("an identity file does not say where its cluster is: add --auth-server")
-        return _with_identity(identity_file.load(options.identity), options.auth_server, signed_by="user")
+        identity = identity_file.load(options.identity)
+        return _with_identity(identity, options.auth_server, signed_by="user", mode=_mfa_mode(options))
     host = auth_host(options)
     if host is not None:
         path = os.path.join(host.data_dir, ADMIN_IDENTITY)
@@ -94,7 +96,13 @@ def _load_admin(path: str) -> IdentityFile:
         raise NotAuthenticated(message) from None
 
 
-def _with_identity(identity: IdentityFile, address: str, *, signed_by: login_record.Authority) -> SyncClient:
+def _mfa_mode(options: Namespace) -> str:
+    return options.mfa_mode or "auto"
+
+
+def _with_identity(
+    identity: IdentityFile, address: str, *, signed_by: login_record.Authority, mode: str = "auto"
+) -> SyncClient:
     """Port 3025 is the auth service itself, any other a proxy that leads to it; both speak the same inside."""
     cluster = login_record.of_certificate(identity.tls_certificate, signed_by=signed_by).cluster
     host, port = split_address(address, AUTH_PORT)
@@ -102,7 +110,8 @@ def _with_identity(identity: IdentityFile, address: str, *, signed_by: login_rec
         auth_alpn(cluster)
     )
     through = https_proxy_for(host, os.environ)
-    return SyncClient(Address(host=host, port=port, server_name=auth_server_name(cluster), through=through), context)
+    target = Address(host=host, port=port, server_name=auth_server_name(cluster), through=through)
+    return ProvingClient(target, context, mode=mode)
 
 
 def _with_profile(options: Namespace, host: AuthHost | None) -> SyncClient:
@@ -114,4 +123,6 @@ def _with_profile(options: Namespace, host: AuthHost | None) -> SyncClient:
             f"{looked}{problem.message}. Run tctl on the auth host (--config or --data-dir), log in with tsh, "
             "or use --identity with --auth-server"
         ) from None
-    return api_access.connect(account)
+    context = account.tls_context(auth_alpn(account.root_cluster))
+    origin = f"https://{account.address}"
+    return ProvingClient(api_access.address_of(account), context, origin=origin, mode=_mfa_mode(options))

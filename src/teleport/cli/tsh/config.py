@@ -29,6 +29,7 @@ def run(options: Namespace) -> int:
         clusters=(account.root_cluster,),
         known_hosts=paths.known_hosts,
         key=paths.ssh_key,
+        session_certificate=paths.session_certificate(account.cluster),
         certificate=paths.ssh_certificate(account.cluster),
         program=program(),
         port=options.port,

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from teleport.cli.tsh import hosts
 from teleport.cli.tsh.who import account_of
-from teleport.client import sftp, ssh, ssh_connection
-from teleport.client.dialer import Wanted, dial
+from teleport.client import session_mfa, sftp, ssh, ssh_connection
+from teleport.client.dialer import Wanted
 
 import asyncssh  # isort: skip
 
@@ -20,7 +20,7 @@ def with_sftp(options: Namespace, wanted: Wanted, work: Callable[[asyncssh.SFTPC
     account = account_of(options)
     complete = hosts.complete(wanted, account, options)
     with hosts.explained():
-        reached = dial(account, complete)
+        account, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
     ssh.check_cluster(account, reached)
 
     async def session() -> int:

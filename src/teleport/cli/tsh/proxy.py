@@ -12,9 +12,9 @@ from teleport.cli.tsh.warm import start_daemon
 from teleport.cli.tsh.who import account_of
 from teleport.client import ssh_proxy
 from teleport.client.account import Account
-from teleport.client.dialer import Wanted, dial
+from teleport.client.dialer import Reached, Wanted, dial
 from teleport.client.targets import parse_target
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import BadParameter, MfaRequired
 
 
 def arguments(parser: Arguments) -> None:
@@ -36,14 +36,26 @@ def _ssh(options: Namespace) -> int:
     if options.fdpass and os.name == "nt":
         raise BadParameter("--fdpass is not offered on Windows")
     account = account_of(options)
+    wanted = wanted_of(options, account)
     with hosts.explained():
-        reached = dial(account, wanted_of(options, account))
+        reached = _reach(options, account, wanted)
     if options.fdpass:
         ssh_proxy.hand_over(reached.sock, socket.socket(fileno=os.dup(1)))
     start_daemon(options)
     if not options.fdpass:
         ssh_proxy.relay(reached.sock)
     return 0
+
+
+def _reach(options: Namespace, account: Account, wanted: Wanted) -> Reached:
+    try:
+        return dial(account, wanted)
+    except MfaRequired as missing:
+        if not options.fdpass:  # ssh has read its certificates already
+            raise MfaRequired(f"{missing.message} With ssh, use the configuration that `tsh config` prints") from None
+        from teleport.client import session_certificate
+
+        return session_certificate.reach(account, wanted, options.mfa_mode or "auto")
 
 
 def wanted_of(options: Namespace, account: Account) -> Wanted:

@@ -71,6 +71,7 @@ def request_of(options: Namespace, account: Account) -> ssh.SshRequest:
         environment=_environment(options.option),
         escape_keys=options.enable_escape_sequences,
         insecure=bool(options.insecure),
+        mfa_mode=options.mfa_mode or "auto",
     )
 
 
