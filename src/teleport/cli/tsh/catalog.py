@@ -38,6 +38,7 @@ PROGRAM = Program(
         Entry("sftp", f"{_AT}sftp", "browse and copy files of a server interactively"),
         Entry("config", f"{_AT}config", "print the configuration for the OpenSSH client"),
         Entry("proxy", f"{_AT}proxy", "be the ProxyCommand of another program"),
+        Entry("request", f"{_AT}request", "ask for access, review what others ask for", ("requests",)),
         Entry("recordings", f"{_AT}recordings", "list recorded sessions", ("recording",)),
         Entry("play", f"{_AT}play", "replay a recorded session"),
         Entry("clusters", f"{_AT}clusters", "list clusters"),

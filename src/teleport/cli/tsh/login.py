@@ -11,7 +11,7 @@ from teleport.api.routes.public import Ping
 from teleport.api.sync_client import SyncClient
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
-from teleport.cli.tsh import status
+from teleport.cli.tsh import login_requests, status
 from teleport.cli.tsh.who import choice_of
 from teleport.client import account, identity_file, key_agent, login, login_record, prompt, public_api
 from teleport.client.account import Choice
@@ -30,6 +30,11 @@ def arguments(parser: Arguments) -> None:
         "--ca-pin", action="append", metavar="PIN", help="trust the cluster whose authority has this fingerprint"
     )
     parser.switch("--force", help="log in again even if the present login is valid")
+    parser.add_argument("--request-id", metavar="ID,...", help="take on these approved requests; none: drop all")
+    parser.add_argument("--request-roles", metavar="ROLE,...", help="ask for these roles too")
+    parser.add_argument("--request-reason", metavar="TEXT", default="", help="why you ask")
+    parser.add_argument("--request-reviewers", metavar="USER,...", help="who should review it")
+    parser.switch("--request-nowait", help="do not wait for the decision")
     parser.examples("tsh login --proxy=teleport.example.com --user=alice", "tsh login --out=identity --ttl=60")
 
 
@@ -43,7 +48,8 @@ def run(options: Namespace) -> int:
         if options.to and options.to != current.cluster:
             raise Unsupported(f"selecting the cluster {options.to!r} is not offered yet: leaf clusters come later")
         store.select(current.host)
-        status.print_account(current)
+        if not _wants_requests(options) or not login_requests.settle(options, current):
+            status.print_account(current)
         return 0
     if options.out:
         _refuse_to_overwrite(options)
@@ -78,7 +84,9 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
         return
     profile = login.save(store, host, port, credentials, options.auth or "")
     key_agent.add_login(store.paths(profile), profile, options.add_keys_to_agent or "auto")
-    status.print_account(account.find(Choice(proxy=host, home=store.home)))
+    current = account.find(Choice(proxy=host, home=store.home))
+    if not login_requests.settle(options, current):
+        status.print_account(current)
     print("\nDid you know? `tsh ls` lists your servers, `tsh ssh user@server` opens one.")
 
 
@@ -88,6 +96,10 @@ def _meet(client: SyncClient) -> Ping:
     except NotAuthenticated as problem:
         hint = "a cluster with a certificate of its own is known by --ca-pin=sha256:… (`tctl status` prints it)"
         raise NotAuthenticated(f"{problem.message}. {hint[0].upper()}{hint[1:]}, or --insecure for a trial") from None
+
+
+def _wants_requests(options: Namespace) -> bool:
+    return bool(options.request_id or options.request_roles)
 
 
 def _is_valid(options: Namespace, proxy: str) -> bool:
