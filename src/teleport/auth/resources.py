@@ -124,7 +124,7 @@ class Resources:
         if old is None and must_exist:
             await self._guard.require(caller, "update", kind.name, resource=resource)
             raise _missing(kind, resource.key)
-        if caller.host_id and kind.scope == "host":
+        if caller.host_id and kind.scope == "host" and caller.known().system_role != "Admin":
             return await self._heartbeat(caller, kind, resource, old)
         await self._guard.require(caller, "create" if old is None else "update", kind.name, resource=old or resource)
         if old is not None:
