@@ -15,6 +15,7 @@ from teleport.api.routes import (
     certificates,
     changes,
     cluster,
+    headless,
     hosts,
     login,
     mfa,
@@ -30,6 +31,7 @@ from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
 from teleport.auth.export import Export
+from teleport.auth.headless import Headless
 from teleport.auth.hosts import Hosts
 from teleport.auth.issuing import Issuing
 from teleport.auth.listing import Listing
@@ -60,6 +62,7 @@ class Parts:
     user_tokens: UserTokens
     multi_factor: MultiFactor
     session_mfa: SessionMfa
+    headless: Headless
     hosts: Hosts
     issuing: Issuing
     export: Export
@@ -99,6 +102,10 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(mfa.BEGIN_DEVICE, parts.multi_factor.begin_device),
         _bind(mfa.ADD_DEVICE, parts.multi_factor.add_device),
         _bind(mfa.REMOVE_DEVICE, parts.multi_factor.remove_device),
+        _bind(headless.LOGIN, parts.headless.login),
+        _bind(headless.LIST, parts.headless.pending),
+        _bind(headless.SHOW, parts.headless.show),
+        _bind(headless.DECIDE, parts.headless.decide),
         _bind(hosts.JOIN, parts.hosts.join),
         _bind(hosts.RENEW, parts.hosts.renew),
         _bind(certificates.ISSUE, parts.issuing.issue),

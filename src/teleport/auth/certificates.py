@@ -16,6 +16,7 @@ from teleport.api.routes.certificates import CertificatesIssued
 from teleport.auth.authorities import pem_octets
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
+from teleport.auth.holdings import holdings_at_login
 from teleport.auth.settings import CLOCK_SKEW, MAX_CERTIFICATE_TTL
 from teleport.credentials import ssh_certificates, x509
 from teleport.credentials.keys import PublicKey
@@ -85,23 +86,33 @@ class Certificates:
         compatibility: str = "",
         route_to_cluster: str = "",
         kubernetes_cluster: str = "",
+        proved_device: str = "",
     ) -> CertificatesIssued:
-        """What a login that was just proved earns."""
+        """What a login that was just proved earns.
+
+        With `proved_device` it is for one command alone: it says which second factor was used for it, and is good
+        for nothing further. Sessions that it opens may last as long as those of a usual login.
+        """
         now = self._cluster.clock.now()
-        traits = {name: tuple(values) for name, values in user.spec.traits.items()}
-        roles = tuple(user.spec.roles)
+        held = await holdings_at_login(self._cluster, user)
         identity = Identity(
             username=user.name,
             cluster=self._cluster.name,
             expires=now,
-            roles=roles,
-            traits=traits,
+            roles=held.roles,
+            traits=held.traits,
             login_ip=caller.address,
             route_to_cluster=route_to_cluster or self._cluster.name,
             kubernetes_cluster=kubernetes_cluster,
             user_type="sso" if user.is_sso else "local",
         )
         role_set = await role_set_of(self._cluster, identity)
+        if proved_device:
+            usual = certificate_terms(role_set, None, default_ttl=await self._default_ttl()).ttl
+            end = (now + usual).replace(microsecond=0)
+            identity = msgspec.structs.replace(
+                identity, mfa_verified=proved_device, previous_expires=end, disallow_reissue=True
+            )
         draft = Draft(
             identity=identity,
             role_set=role_set,
@@ -129,14 +140,16 @@ class Certificates:
             raise Unsupported(f"cluster {draft.identity.route_to_cluster!r} is not known here")
 
     async def _modify_by_roles(self, draft: Draft) -> None:
-        default = (await self._cluster.preference()).spec.default_session_ttl.delta
-        draft.terms = certificate_terms(draft.role_set, draft.wanted_ttl, default_ttl=default)
+        draft.terms = certificate_terms(draft.role_set, draft.wanted_ttl, default_ttl=await self._default_ttl())
         draft.identity = msgspec.structs.replace(
             draft.identity,
             logins=draft.terms.logins,
             expires=self._end(draft, draft.terms.ttl),
             pinned_ip=_pinned_ip(draft),
         )
+
+    async def _default_ttl(self) -> timedelta:
+        return (await self._cluster.preference()).spec.default_session_ttl.delta
 
     def _end(self, draft: Draft, ttl: timedelta) -> datetime:
         end = draft.now + min(ttl, MAX_CERTIFICATE_TTL)

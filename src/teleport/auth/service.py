@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth.access_lists.watching import GrantWatch
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.admin_actions import AdminActions
 from teleport.auth.audit import Audit
@@ -20,6 +21,7 @@ from teleport.auth.certificates import Certificates
 from teleport.auth.cluster import Cluster
 from teleport.auth.export import Export
 from teleport.auth.guard import Guard
+from teleport.auth.headless import Headless
 from teleport.auth.hosts import Hosts
 from teleport.auth.issuing import Issuing
 from teleport.auth.journal import Journal
@@ -125,6 +127,7 @@ class AuthService:
             group.create_task(self._requests.run(lambda: None), name="auth requests")
             group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
             group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
+            group.create_task(GrantWatch(self.cluster).run(), name="auth access lists")
             group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
             group.create_task(_every(REQUESTS_INTERVAL, self._end_requests), name="auth request ends")
             await self._beat()
@@ -183,6 +186,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         users=users,
         user_tokens=user_tokens,
         multi_factor=multi_factor,
+        headless=Headless(cluster, factors, multi_factor, certificates),
         session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,
         issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions, access_requests.assuming),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from typing import ClassVar, Literal
 
 import msgspec
 
 from teleport.model.resource import Model, Resource, require
+
+
+def headless_id(ssh_public_key: bytes) -> str:
+    """The name of a request: a UUID made from the key it wants certified, in authorized_keys form."""
+    return str(uuid.UUID(bytes=hashlib.sha256(ssh_public_key.strip()).digest()[:16], version=5))
 
 
 class HeadlessAuthenticationSpec(Model):
