@@ -21,6 +21,7 @@ from teleport.model.identity import Identity
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.role import Role
 from teleport.model.resources.user import User
+from teleport.model.resources.user_login_state import UserLoginState
 from teleport.policy import locks
 from teleport.policy.role_set import RoleSet
 
@@ -138,10 +139,20 @@ class Callers:
             raise await self._refused(caller, "the certificate is pinned to another IP address; log in again")
         if identity.user_type == "local" and await self._cluster.store.find(User, identity.username) is None:
             raise await self._refused(caller, "the user of this certificate does not exist any more")
+        await self._refuse_withdrawn(caller, identity)
         role_set = await role_set_of(self._cluster, identity)
         if role_set.options.pin_source_ip and not identity.pinned_ip:
             raise await self._refused(caller, "the certificate must be pinned to an IP address; log in again")
         return replace(caller, role_set=role_set)
+
+    async def _refuse_withdrawn(self, caller: Caller, identity: Identity) -> None:
+        """What an access list gave ends with the membership, also in certificates from before."""
+        state = await self._cluster.store.find(UserLoginState, identity.username)
+        if state is None:
+            return
+        user = await self._cluster.store.find(User, identity.username)
+        if gone := state.withdrawn_from(identity, user, self._cluster.clock.now()):
+            raise await self._refused(caller, gone)
 
     async def _refused(self, caller: Caller, message: str) -> AccessDenied:
         event = AuthFailed(success=False, error=message, **caller.event_fields())

@@ -1,14 +1,16 @@
-"""What a user holds for good: the roles and traits of the account. What was asked for a time is not among them."""
+"""What a user holds for good: roles and traits of the account and by access lists, not what was asked for a time."""
 
 from __future__ import annotations
 
 import msgspec
 
+from teleport.auth.access_lists.grants import granted, granted_at_login
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
 from teleport.foundation.errors import AccessDenied
 from teleport.model.identity import Identity
 from teleport.model.resources.user import User
+from teleport.policy.access_lists import Granted
 from teleport.policy.role_set import RoleSet
 
 
@@ -19,10 +21,20 @@ class Holdings(msgspec.Struct, frozen=True):
 
 async def holdings_of(cluster: Cluster, user: User) -> Holdings:
     """As of now."""
-    return Holdings(
-        roles=tuple(dict.fromkeys(user.spec.roles)),
-        traits={name: tuple(values) for name, values in user.spec.traits.items()},
-    )
+    return _joined(user, await granted(cluster, user))
+
+
+async def holdings_at_login(cluster: Cluster, user: User) -> Holdings:
+    """The same, and the grants are kept so that they can be taken back."""
+    return _joined(user, await granted_at_login(cluster, user))
+
+
+def _joined(user: User, given: Granted) -> Holdings:
+    traits = {
+        name: tuple(dict.fromkeys([*user.spec.traits.get(name, ()), *given.traits.get(name, ())]))
+        for name in (*user.spec.traits, *(name for name in given.traits if name not in user.spec.traits))
+    }
+    return Holdings(roles=tuple(dict.fromkeys([*user.spec.roles, *given.roles])), traits=traits)
 
 
 async def lasting(cluster: Cluster, identity: Identity) -> Identity:

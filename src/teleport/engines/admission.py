@@ -24,6 +24,7 @@ from teleport.model.resources.lock import Lock
 from teleport.model.resources.role import Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.user import User
+from teleport.model.resources.user_login_state import UserLoginState
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
 from teleport.policy.options import MergedOptions
@@ -38,6 +39,7 @@ WATCHED: Final = (
     "role",
     "lock",
     "user",
+    "user_login_state",
     "cluster_auth_preference",
     "cluster_networking_config",
     "session_recording_config",
@@ -80,6 +82,8 @@ class Admission:
         try:
             if identity.user_type == "local" and self.post.replica.find(User, identity.username) is None:
                 return Verdict(False, "the user of your certificate does not exist any more")
+            if gone := self._withdrawn():
+                return Verdict(False, gone)
             missing = [name for name in identity.roles if self.post.replica.find(Role, name) is None]
             if missing:  # it may have denied something: without it nothing can be said
                 return Verdict(
@@ -91,6 +95,14 @@ class Admission:
         if decision.allowed:
             return Verdict(True)
         return Verdict(False, decision.message_for_user(), decision.message_for_administrator())
+
+    def _withdrawn(self) -> str:
+        """What in the certificate an access list gave and took back."""
+        replica, identity = self.post.replica, self.identity
+        state = replica.find(UserLoginState, identity.username)
+        if state is None:
+            return ""
+        return state.withdrawn_from(identity, replica.find(User, identity.username), self.post.clock.now())
 
     def _decide(self) -> Decision:
         replica, identity = self.post.replica, self.identity

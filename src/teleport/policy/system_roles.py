@@ -45,6 +45,7 @@ _EVERY_SERVICE = {
     "role": _READ,
     "user": _READ,  # its secrets are another kind
     "lock": _READ,
+    "user_login_state": _READ,  # what access lists took back
     "proxy": _READ,
     "auth_server": _READ,
     "instance": _own(*_KEEP),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from teleport.auth.access_lists.grants import note_request_roles
 from teleport.auth.access_requests.register import Register
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
@@ -62,6 +63,7 @@ class Assuming:
             )
         identity = _with(await lasting(self._cluster, shown), requests)
         await self._refuse_if_locked(caller, identity)
+        await note_request_roles(self._cluster, caller.name, {one.name: one.spec.roles for one in requests})
         ends = [one.spec.expires for one in requests if one.spec.expires is not None]
         return Assumed(identity, await role_set_of(self._cluster, identity), min([shown.expires, *ends]))
 
