@@ -35,7 +35,7 @@ def account() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT).pw_name
-    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", ACCOUNT], check=True)
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", ACCOUNT], check=True)
     return ACCOUNT
 
 
