@@ -21,8 +21,8 @@ exit 1
 
 
 def ssh(folder: Path, program: Path, *words: str) -> None:
-    known, key, certificate = (str(folder / name) for name in ("known_hosts", "key", "certificate"))
-    config = SshConfig("localhost:3080", "localhost", (CLUSTER,), known, key, certificate, (str(program),))
+    files = [str(folder / name) for name in ("known_hosts", "key", "session", "certificate")]
+    config = SshConfig("localhost:3080", "localhost", (CLUSTER,), *files, program=(str(program),))
     (folder / "config").write_text(config.to_text())
     command = ["ssh", "-F", str(folder / "config"), "-o", "BatchMode=yes", *words]
     subprocess.run(command, capture_output=True, check=False)
