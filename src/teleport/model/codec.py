@@ -130,17 +130,22 @@ def from_yaml(text: bytes | str) -> list[Resource]:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as problem:
             raise BadParameter(f"the text is not UTF-8: {problem.reason} at byte {problem.start}") from problem
-    out = []
-    for document, source in yaml_source.documents(text.removeprefix("\ufeff")):
-        try:
-            resource = _convert(document, source.texts)
-            resource.check()
-        except BadParameter as problem:
-            raise BadParameter(
-                f"document {source.number}, line {_line(problem, source)}: {problem.message}"
-            ) from problem
-        out.append(resource)
-    return out
+    return [from_source(document, source) for document, source in yaml_source.documents(text.removeprefix("\ufeff"))]
+
+
+def from_source(document: object, source: Source) -> Resource:
+    """One document of model.yaml_source, checked. Raises BadParameter with the document's number and the line."""
+    try:
+        resource = _convert(document, source.texts)
+        resource.check()
+    except BadParameter as problem:
+        raise at_source(problem, source) from problem
+    return resource
+
+
+def at_source(problem: BadParameter, source: Source) -> BadParameter:
+    """The problem with the number of its document and the line."""
+    return BadParameter(f"document {source.number}, line {_line(problem, source)}: {problem.message}")
 
 
 def _line(problem: BadParameter, source: Source) -> int:

@@ -67,19 +67,21 @@ def can_access_database(
     `database` is a db or a db_server. Raises BadParameter for another kind.
     """
     role_set = role_set.at(state.now) if state.now is not None else role_set
-    values: dict[str, str] = {}
     is_made = user_mode(role_set, database) != "off"
     if is_made and user != role_set.username:
         return _refused(database, Code.DATABASE_USER_IS_MADE, value=user, wanted=(role_set.username,))
-    if not is_made:
-        values["db_users"] = user
-    if protocol_of(database) in NAMED_PROTOCOLS:
-        values["db_names"] = name
+    values = asked_values(role_set, database, user, name)
     decision = can_access(role_set, KIND, database, state, values)
     if not decision.allowed or not is_made:
         return decision
     refused = _made_user_refused(role_set, database, values, roles)
     return decision if refused is None else refused
+
+
+def asked_values(role_set: RoleSet, database: Resource, user: str, name: str) -> dict[str, str]:
+    """What roles are asked for a session: not the user where roles make it, no name where the protocol has none."""
+    values = {} if user_mode(role_set, database) != "off" else {"db_users": user}
+    return values | ({"db_names": name} if protocol_of(database) in NAMED_PROTOCOLS else {})
 
 
 def _made_user_refused(
