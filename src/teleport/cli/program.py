@@ -46,6 +46,7 @@ class Program(NamedTuple):
     global_flags: Callable[[Arguments], None]
     environment: Mapping[str, tuple[str, ...]] = {}
     examples: tuple[str, ...] = ()
+    check: Callable[[Entry, Namespace], None] = lambda entry, options: None
 
     def entry(self, word: str) -> Entry:
         """Raises BadParameter with the names that come near."""
@@ -99,6 +100,7 @@ def _dispatch(program: Program, words: list[str]) -> int:
     entry = program.entry(name)
     module: Command = importlib.import_module(entry.module)
     options = parse(program, entry, module, before, after)
+    program.check(entry, options)
     if options.debug:
         _show_debug()
     run: Callable[[Namespace], int | None] = getattr(options, "run", None) or getattr(module, "run")  # noqa: B009

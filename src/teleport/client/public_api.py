@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 
+from teleport.api.client import CALL_TIMEOUT
 from teleport.api.endpoint import https_proxy_for
 from teleport.api.route import Empty
 from teleport.api.routes import public
@@ -36,13 +37,21 @@ def find_proxy(address: str) -> tuple[str, int]:
     raise Unavailable(f"cannot connect to {host}: neither port {_PROBED[0]} nor {_PROBED[1]} answers")
 
 
-def connect(host: str, port: int, *, insecure: bool = False, authorities: Sequence[str] = ()) -> SyncClient:
+def connect(
+    host: str,
+    port: int,
+    *,
+    insecure: bool = False,
+    authorities: Sequence[str] = (),
+    timeout: float = CALL_TIMEOUT,
+) -> SyncClient:
     """The public calls of a proxy; use it as a context manager. `authorities` (PEM) are trusted too."""
     if insecure:
         context = tls_contexts.unverified_client_context(alpn=_ALPN)
     else:
         context = tls_contexts.system_client_context(authorities, alpn=_ALPN)
-    return SyncClient(Address(host=host, port=port, through=https_proxy_for(host, os.environ)), context)
+    address = Address(host=host, port=port, through=https_proxy_for(host, os.environ))
+    return SyncClient(address, context, timeout=timeout)
 
 
 def pinned_authorities(host: str, port: int, pins: Sequence[str]) -> list[str]:

@@ -153,6 +153,7 @@ def test_what_strangers_may_call_is_a_short_list() -> None:
         ("GET", "/webapi/auth/export"),
         ("POST", "/webapi/mfa/login/begin"),
         ("POST", "/webapi/mfa/login/finish"),
+        ("POST", "/webapi/headless/login"),
         ("GET", "/webapi/users/password/token/{token}"),
         ("POST", "/webapi/mfa/token/{token}/registerchallenge"),
         ("PUT", "/webapi/users/password/token"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 from teleport.cli.arguments import Arguments
 from teleport.cli.program import Entry, Program, common_flags
+from teleport.foundation.errors import Unsupported
 
 _AT = "teleport.cli.tsh."
 
@@ -12,7 +15,11 @@ def global_flags(parser: Arguments) -> None:
     parser.add_argument("--proxy", metavar="HOST[:PORT]", help="the proxy to talk to [TELEPORT_PROXY]")
     parser.add_argument("--user", metavar="NAME", help="your name at the cluster [TELEPORT_USER]")
     parser.add_argument("-l", "--login", metavar="NAME", help="login on remote hosts [TELEPORT_LOGIN]")
-    parser.add_argument("--auth", metavar="NAME", help="how to log in: local, passwordless [TELEPORT_AUTH]")
+    parser.add_argument("--auth", metavar="NAME", help="how to log in: local, passwordless, headless [TELEPORT_AUTH]")
+    parser.switch("--headless", help="no profile here: approve ssh, scp or ls elsewhere [TELEPORT_HEADLESS]")
+    parser.add_argument(
+        "--mlock", metavar="MODE", help="keep headless keys unswapped: off, auto, best_effort, strict"
+    )
     parser.add_argument("-c", "--cluster", metavar="NAME", help="the cluster to use [TELEPORT_CLUSTER]")
     parser.add_argument("-i", "--identity", metavar="FILE", help="use an identity file [TELEPORT_IDENTITY_FILE]")
     parser.add_argument("--ttl", metavar="MINUTES", type=int, help="how long a login shall last")
@@ -20,9 +27,16 @@ def global_flags(parser: Arguments) -> None:
         "-k", "--add-keys-to-agent", metavar="auto|yes|no|only", help="use the ssh-agent [TELEPORT_ADD_KEYS_TO_AGENT]"
     )
     parser.add_argument("--mfa-mode", metavar="MODE", help="auto, otp, cross-platform, platform [TELEPORT_MFA_MODE]")
+    parser.add_argument("--ca-pin", action="append", metavar="PIN", help="the proxy's cluster has this authority")
     parser.switch("--insecure", help="do not verify the proxy's web certificate")
     parser.switch("--skip-version-check", help="do not compare versions with the cluster")
     common_flags(parser)
+
+
+def check(entry: Entry, options: Namespace) -> None:
+    """Raises Unsupported for what does not work without a profile, where it was asked for by flag."""
+    if options.headless is True and entry.name not in ("ssh", "scp", "ls"):
+        raise Unsupported("--headless is for tsh ssh, tsh scp and tsh ls")
 
 
 PROGRAM = Program(
@@ -44,6 +58,7 @@ PROGRAM = Program(
         Entry("clusters", f"{_AT}clusters", "list clusters"),
         Entry("resolve", f"{_AT}resolve", "tell which server a name leads to"),
         Entry("mfa", f"{_AT}mfa", "your second factors"),
+        Entry("headless", f"{_AT}headless", "approve a command that waits on another machine"),
         Entry("env", f"{_AT}env", "print shell variables of the current login"),
         Entry("daemon", f"{_AT}daemon", "the resident process that keeps connections warm"),
         Entry("version", f"{_AT}version", "print versions"),
@@ -51,6 +66,7 @@ PROGRAM = Program(
         Entry("help", "", "explain a command"),
     ),
     global_flags=global_flags,
+    check=check,
     environment={
         "proxy": ("TELEPORT_PROXY",),
         "user": ("TELEPORT_USER",),
@@ -59,6 +75,8 @@ PROGRAM = Program(
         "cluster": ("TELEPORT_CLUSTER", "TELEPORT_SITE"),
         "identity": ("TELEPORT_IDENTITY_FILE",),
         "add_keys_to_agent": ("TELEPORT_ADD_KEYS_TO_AGENT", "TELEPORT_USE_LOCAL_SSH_AGENT"),
+        "headless": ("TELEPORT_HEADLESS",),
+        "mlock": ("TELEPORT_MLOCK_MODE",),
         "mfa_mode": ("TELEPORT_MFA_MODE",),
         "debug": ("TELEPORT_DEBUG",),
     },

@@ -15,9 +15,15 @@ from teleport.client.dialer import Wanted
 import asyncssh  # isort: skip
 
 
-def with_sftp(options: Namespace, wanted: Wanted, work: Callable[[asyncssh.SFTPClient], Awaitable[int]]) -> int:
+def with_sftp(
+    options: Namespace,
+    wanted: Wanted,
+    work: Callable[[asyncssh.SFTPClient], Awaitable[int]],
+    *,
+    headless: bool = False,
+) -> int:
     """Dial, connect, open SFTP, do the work."""
-    account = account_of(options)
+    account = account_of(options, headless=headless)
     complete = hosts.complete(wanted, account, options)
     with hosts.explained():
         account, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")

@@ -34,7 +34,7 @@ def arguments(parser: Arguments) -> None:
 def run(options: Namespace) -> int:
     if options.all:
         return _everywhere(options)
-    print_nodes(account_of(options), options, sys.stdout)
+    print_nodes(account_of(options, headless=True), options, sys.stdout)
     start_daemon(options)
     return 0
 

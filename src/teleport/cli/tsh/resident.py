@@ -25,6 +25,8 @@ def interpret(words: list[str], environment: dict[str, str]) -> Action | None:
     """`ssh` with a command and nothing special, `proxy ssh`, `ls`. What is wrong is left to the program itself."""
     try:
         before, name, after = split_command(PROGRAM, words)
+        if any(word.startswith(("--headless", "--auth")) for word in before + after):
+            return None
         if name == "ssh":
             options = parse(PROGRAM, PROGRAM.entry("ssh"), ssh, before, after, environment)
             return _command(options, environment)

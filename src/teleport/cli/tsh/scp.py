@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
         await copy(client, sources, target, choice)
         return 0
 
-    return with_sftp(options, wanted._replace(port=options.port), work)
+    return with_sftp(options, wanted._replace(port=options.port), work, headless=True)
 
 
 def plan(paths: list[str]) -> tuple[list[str], str, Wanted, bool]:

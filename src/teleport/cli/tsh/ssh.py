@@ -46,7 +46,7 @@ def arguments(parser: Arguments) -> None:
 
 
 def run(options: Namespace) -> int:
-    account = account_of(options)
+    account = account_of(options, headless=True)
     with hosts.explained():
         status = ssh.run(account, request_of(options, account))
     start_daemon(options)

@@ -17,7 +17,8 @@ _LOST = 255
 def run(words: Sequence[str]) -> int | None:
     """The exit status, or None when the command has to run in this process."""
     home = home_of_daemon()
-    if not home or not any(word in _DONE_THERE for word in words) or not os.path.exists(f"{home}/tsh.sock"):
+    is_ours = any(word in _DONE_THERE for word in words) and "--headless" not in words
+    if not home or not is_ours or not os.path.exists(f"{home}/tsh.sock"):
         return None
     if os.isatty(0) and os.tcgetpgrp(0) != os.getpgrp():
         return None  # in the background the terminal's input is not ours to take
@@ -38,6 +39,8 @@ def run(words: Sequence[str]) -> int | None:
 def home_of_daemon() -> str:
     """Empty where there shall be none."""
     environment = os.environ
+    if environment.get("TELEPORT_HEADLESS") or environment.get("TELEPORT_AUTH") == "headless":
+        return ""  # nothing that was approved for one command may stay
     if os.name == "nt" or environment.get("TELEPORT_NO_DAEMON", "") not in ("", "0", "no", "false"):
         return ""
     home = environment.get("TELEPORT_HOME") or (f"{environment['HOME']}/.tsh" if environment.get("HOME") else "")
@@ -71,7 +74,8 @@ def _ask(link: object, words: list[str]) -> int | None:
 def start_daemon(options: Namespace) -> None:
     """After a command that the daemon would have made faster, so that the next one finds it."""
     home = home_of_daemon()
-    if not home or options.identity or options.debug or os.path.exists(f"{home}/tsh.sock"):
+    is_special = options.identity or options.debug or options.headless or options.auth == "headless"
+    if not home or is_special or os.path.exists(f"{home}/tsh.sock"):
         return
     import sys
 

@@ -23,7 +23,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def options(**values: object) -> Namespace:
-    defaults: dict[str, object] = {"config": None, "data_dir": None, "auth_server": None, "identity": None}
+    names = ("config", "data_dir", "auth_server", "identity", "mfa_mode")
+    defaults: dict[str, object] = dict.fromkeys(names)
     return Namespace(**(defaults | values))
 
 
