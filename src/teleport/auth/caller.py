@@ -160,14 +160,14 @@ class Callers:
 
 
 async def role_set_of(cluster: Cluster, identity: Identity) -> RoleSet:
-    """Raises AccessDenied when a role is gone: leaving it out could widen what the others allow."""
+    """As roles are in force now. Raises AccessDenied when one is gone: without it the others could allow more."""
     roles: dict[str, Role] = {}
     for name in identity.roles:
         try:
             roles[name] = await cluster.store.get(Role, name)
         except NotFound:
             raise AccessDenied(f"role {name!r} does not exist any more; log in again") from None
-    return cluster.role_sets.for_identity(identity, roles, cluster.name)
+    return cluster.role_sets.for_identity(identity, roles, cluster.name).at(cluster.clock.now())
 
 
 def _client_address(peer: Peer, identity: Identity | None) -> str:

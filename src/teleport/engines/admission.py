@@ -28,7 +28,7 @@ from teleport.model.resources.user_login_state import UserLoginState
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
 from teleport.policy.options import MergedOptions
-from teleport.policy.role_set import RoleSet
+from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.backend import Gap
 from teleport.storage.replica import Replica
 
@@ -50,6 +50,7 @@ KINDS: Final = (*WATCHED, "cert_authority")
 _GATHER = 0.05
 _TICK = 1.0
 _RECHECK_TICKS = 30
+_BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,15 @@ class Verdict:
 class Admission:
     """One person's admission to one node as one login. `decide` may be asked at any time."""
 
-    def __init__(self, connection: Connection, identity: Identity, login: str) -> None:
+    def __init__(
+        self, connection: Connection, identity: Identity, login: str, role_sets: RoleSetMemory | None = None
+    ) -> None:
         self.identity = identity
         self.login = login
+        self.next_change: datetime | None = None
+        """When a schedule of a role opens or closes, so that it must be decided again; None for never."""
         self._connection = connection
+        self._role_sets = role_sets or RoleSetMemory()
         self._role_set: RoleSet | None = None
 
     @property
@@ -106,9 +112,10 @@ class Admission:
 
     def _decide(self) -> Decision:
         replica, identity = self.post.replica, self.identity
-        roles = [replica.get(Role, name) for name in identity.roles]
-        self._role_set = RoleSet.for_identity(identity, roles, self.post.cluster)
+        roles = {name: replica.get(Role, name) for name in identity.roles}
+        self._role_set = self._role_sets.for_identity(identity, roles, self.post.cluster)
         now = self.post.clock.now()
+        self.next_change = self._role_set.next_change(now)
         state = AccessState.of(
             identity,
             _setting(replica, ClusterAuthPreference),
@@ -161,9 +168,10 @@ class Admissions:
         self._tasks = TaskOwner("admission")
         self._watched: set[Replica] = set()
         self._changed = asyncio.Event()
+        self._role_sets = RoleSetMemory()  # many connections are of the same people
 
     def new(self, connection: Connection, identity: Identity, login: str) -> Admission:
-        return Admission(connection, identity, login)
+        return Admission(connection, identity, login, self._role_sets)
 
     def enter(self, admission: Admission, send_away: Callable[[str], None]) -> None:
         """It came in: `send_away` is called, with the reason, once it may not stay."""
@@ -207,12 +215,19 @@ class Admissions:
             except TimeoutError:
                 ticks += 1
                 self._end_expired()
-                if ticks % _RECHECK_TICKS:
+                if ticks % _RECHECK_TICKS and not self._has_hour_struck():
                     continue
             else:
                 await asyncio.sleep(_GATHER)
             self._changed.clear()
-            self._decide_again()
+            await self._decide_again()
+
+    def _has_hour_struck(self) -> bool:
+        """Whether a schedule of anybody's role has opened or closed since they were decided."""
+        return any(
+            admission.next_change is not None and admission.next_change <= admission.post.clock.now()
+            for admission in self._admitted
+        )
 
     def _end_expired(self) -> None:
         for admission, send_away in tuple(self._admitted.items()):
@@ -220,8 +235,12 @@ class Admissions:
             if deadline is not None and deadline <= admission.post.clock.now():
                 send_away("your certificate has expired")
 
-    def _decide_again(self) -> None:
-        for admission, send_away in tuple(self._admitted.items()):
+    async def _decide_again(self) -> None:
+        for number, (admission, send_away) in enumerate(tuple(self._admitted.items())):
+            if number % _BATCH == _BATCH - 1:
+                await asyncio.sleep(0)  # others take their turn
+            if admission not in self._admitted:
+                continue
             verdict = admission.decide()
             if not verdict.allowed:
                 log.info(

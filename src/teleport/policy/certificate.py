@@ -45,7 +45,8 @@ def certificate_terms(
     if wanted <= timedelta():
         raise BadParameter(f"the lifetime of a certificate is {wanted}, expected more than nothing")
     options = role_set.options
-    field = role_set.field("logins")
+    # the certificate outlives the hour: which logins are open when is decided at the door
+    field = role_set.at_most.field("logins")
     logins = field.values((1 << len(role_set.roles)) - 1)
     return CertificateTerms(
         ttl=min(wanted, options.max_session_ttl, MAX_TTL),

@@ -116,13 +116,22 @@ class RoleSet:
 
     def next_change(self, now: datetime) -> datetime | None:
         """When a schedule of a role opens or closes next, so that it is time to decide again; None for never."""
-        return self.at(now).span.until if self.is_scheduled else None
+        return self._moments.until(now)
 
     @property
     def without_hours(self) -> RoleSet:
         """As if every allow were in force: tells whether it is the hour alone that stands against it."""
         everyone = (1 << len(self.written)) - 1
-        return self._moments.variant(Span(everyone, self.span.deny, self.span.until))
+        return self._moments.variant(Span(everyone, self.span.deny))
+
+    @property
+    def at_most(self) -> RoleSet:
+        """With every allow in force and no deny that has hours: what a certificate may name for its whole life."""
+        if not self.is_scheduled:
+            return self
+        everyone = (1 << len(self.written)) - 1
+        lasting = sum(1 << number for number, role in enumerate(self.written) if not role.spec.deny.schedule)
+        return self._moments.variant(Span(everyone, lasting))
 
     @cached_property
     def closed_mask(self) -> int:
@@ -211,19 +220,25 @@ class _Moments:
 
     def __init__(self, base: RoleSet) -> None:
         self._base = base
-        self._latest: tuple[datetime, RoleSet] | None = None
+        self._latest: tuple[datetime, datetime | None, RoleSet] | None = None
         self._variants: dict[tuple[int, int], RoleSet] = {}
 
     def at(self, now: datetime | None) -> RoleSet:
         if now is None or not self._base.is_scheduled:
             return self._base
         if self._latest is not None:
-            since, found = self._latest
-            if since <= now and (found.span.until is None or now < found.span.until):
+            since, until, found = self._latest
+            if since <= now and (until is None or now < until):
                 return found
-        found = self.variant(schedules.span(self._base.written, now))
-        self._latest = (now, found)
+        span = schedules.span(self._base.written, now)
+        found = self.variant(span)
+        self._latest = (now, span.until, found)
         return found
+
+    def until(self, now: datetime) -> datetime | None:
+        """How long the set at `now` holds; None for ever."""
+        self.at(now)
+        return self._latest[1] if self._latest is not None else None
 
     def variant(self, span: Span) -> RoleSet:
         found = self._variants.get((span.allow, span.deny))
@@ -241,7 +256,6 @@ class _Moments:
             if len(self._variants) >= _MAX_VARIANTS:
                 self._variants.clear()
             self._variants[span.allow, span.deny] = found
-        found.span = span
         return found
 
 

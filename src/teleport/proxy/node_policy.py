@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from teleport.credentials.authorities import TrustedAuthority
@@ -18,10 +17,8 @@ from teleport.net.address import Address
 from teleport.policy import locks
 from teleport.policy.access import AccessState, can_access, visible
 from teleport.policy.decision import Decision
-from teleport.policy.role_set import RoleSet
+from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.replica import Replica
-
-_KEPT_ROLE_SETS = 1024
 
 
 class ReplicaNodePolicy:
@@ -34,10 +31,10 @@ class ReplicaNodePolicy:
         self._replica = replica
         self._clock = clock
         self._enforces = enforces
-        self._role_sets: OrderedDict[tuple[object, ...], tuple[tuple[Role, ...], RoleSet]] = OrderedDict()
+        self._role_sets = RoleSetMemory()
 
     def can_see(self, identity: Identity, node: Node) -> bool:
-        return visible(self._role_set(identity), node)
+        return visible(self._role_set(identity).at(self._clock.now()), node)
 
     def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision:
         """Without a login, labels decide here and the agent decides the login."""
@@ -56,21 +53,9 @@ class ReplicaNodePolicy:
 
     def _role_set(self, identity: Identity) -> RoleSet:
         """Compiled once per person and state of their roles. Raises Unavailable before the replica is ready."""
-        roles = [role for name in identity.roles if (role := self._replica.find(Role, name)) is not None]
-        key = (
-            identity.username,
-            identity.allowed_resources,
-            tuple(sorted((name, *values) for name, values in identity.traits.items())),
-        )
-        kept, role_set = self._role_sets.get(key, ((), None))
-        # the replica puts a new object where a role changed
-        if role_set is None or len(kept) != len(roles) or any(a is not b for a, b in zip(kept, roles, strict=True)):
-            role_set = RoleSet.for_identity(identity, roles, self._cluster)
-            self._role_sets[key] = (tuple(roles), role_set)
-            if len(self._role_sets) > _KEPT_ROLE_SETS:
-                self._role_sets.popitem(last=False)
-        self._role_sets.move_to_end(key)
-        return role_set
+        found = ((name, self._replica.find(Role, name)) for name in identity.roles)
+        roles = {name: role for name, role in found if role is not None}
+        return self._role_sets.for_identity(identity, roles, self._cluster)
 
 
 class PeerIdentifier:

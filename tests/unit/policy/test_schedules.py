@@ -14,6 +14,7 @@ from teleport.model.resources.schedule import AccessWindow
 from teleport.policy.access import AccessState, can_access_node, logins_for, visible
 from teleport.policy.access_requests import may_request
 from teleport.policy.actions import may
+from teleport.policy.certificate import certificate_terms
 from teleport.policy.decision import Code
 from teleport.policy.role_set import RoleSet
 from teleport.policy.schedules import is_open, next_change
@@ -228,3 +229,21 @@ class TestDecisions:
         assert roles.at(night).at(noon) is roles.at(noon)
         plain = role_set(role())
         assert plain.at(noon) is plain
+
+    def test_other_views_of_the_set_do_not_change_how_long_it_holds(self) -> None:
+        roles = role_set(role(allow=OPEN_NODES | {"schedule": OFFICE}))
+        noon, night = at("2030-01-04T12:00"), at("2030-01-04T20:00")
+        assert visible(roles.at(noon), node())
+        assert roles.at(noon).at_most is roles.at(noon).without_hours is roles.at(noon)
+        assert roles.next_change(noon) == at("2030-01-04T18:00")
+        assert not visible(roles.at(night), node())
+
+    def test_a_certificate_names_what_any_hour_may_open(self) -> None:
+        roles = role_set(
+            role(allow=OPEN_NODES | {"logins": ["root", "guest"], "schedule": OFFICE}),
+            role("no", deny={"logins": ["guest"], "schedule": {"days": "weekends"}}),
+            role("never", deny={"logins": ["nobody"]}),
+            role("plain", allow={"logins": ["nobody", "alice"]}),
+        )
+        for moment in (None, at("2030-01-05T12:00"), at("2030-01-04T12:00")):
+            assert certificate_terms(roles.at(moment), None).logins == ("root", "guest", "alice")
