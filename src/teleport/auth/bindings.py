@@ -10,6 +10,7 @@ import msgspec
 
 from teleport.api.route import Route
 from teleport.api.routes import (
+    access_lists,
     access_requests,
     audit,
     certificates,
@@ -27,6 +28,7 @@ from teleport.api.routes import (
     users,
 )
 from teleport.api.server import Binding
+from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
@@ -70,6 +72,7 @@ class Parts:
     resources: Resources
     listing: Listing
     access_requests: AccessRequests
+    access_lists: ListParts
     trackers: Trackers
     web_sessions: WebSessions
     audit: Audit
@@ -122,20 +125,8 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(resources.PUT, parts.resources.put),
         _bind(resources.DELETE, parts.resources.delete),
         *_asking(parts.access_requests),
-        _bind(sessions.LIST, parts.trackers.list),
-        _bind(sessions.GET, parts.trackers.get),
-        _bind(sessions.PUT, parts.trackers.put),
-        _bind(sessions.DELETE, parts.trackers.delete),
-        _bind(sessions.GET_WEB, parts.web_sessions.get),
-        _bind(sessions.RENEW_WEB, parts.web_sessions.renew),
-        _bind(sessions.DELETE_WEB, parts.web_sessions.delete),
-        _bind(audit.EMIT, parts.audit.emit),
-        _bind(audit.SEARCH, parts.audit.search),
-        _bind_stream(audit.FOLLOW, parts.audit.follow),
-        _bind(recordings.UPLOAD_PART, parts.recordings.upload_part),
-        _bind(recordings.COMPLETE, parts.recordings.complete),
-        _bind(recordings.LIST, parts.recordings.list),
-        _bind_stream(recordings.READ, parts.recordings.read),
+        *_lists(parts.access_lists),
+        *_sessions(parts),
         _bind_stream(changes.WATCH, parts.watching.watch),
         _bind(cluster.STATUS, parts.public.status),
         _bind(cluster.WHO_AM_I, parts.public.who_am_i),
@@ -153,6 +144,39 @@ def _asking(parts: AccessRequests) -> list[Binding[Caller]]:
         _bind(access_requests.REVIEW, parts.deciding.review),
         _bind(access_requests.SET_STATE, parts.deciding.set_state),
         _bind(access_requests.DELETE, parts.deciding.delete),
+    ]
+
+
+def _lists(parts: ListParts) -> list[Binding[Caller]]:
+    return [
+        _bind(access_lists.LIST, parts.members.lists),
+        _bind(access_lists.GET, parts.members.get),
+        _bind(access_lists.MEMBERS, parts.members.members),
+        _bind(access_lists.ADD, parts.members.add),
+        _bind(access_lists.REMOVE, parts.members.remove),
+        _bind(access_lists.REMOVE_ALL, parts.members.remove_all),
+        _bind(access_lists.REVIEW, parts.reviews.review),
+        _bind(access_lists.REVIEWS, parts.reviews.reviews),
+        _bind(access_lists.AUDIENCE, parts.members.audience),
+    ]
+
+
+def _sessions(parts: Parts) -> list[Binding[Caller]]:
+    return [
+        _bind(sessions.LIST, parts.trackers.list),
+        _bind(sessions.GET, parts.trackers.get),
+        _bind(sessions.PUT, parts.trackers.put),
+        _bind(sessions.DELETE, parts.trackers.delete),
+        _bind(sessions.GET_WEB, parts.web_sessions.get),
+        _bind(sessions.RENEW_WEB, parts.web_sessions.renew),
+        _bind(sessions.DELETE_WEB, parts.web_sessions.delete),
+        _bind(audit.EMIT, parts.audit.emit),
+        _bind(audit.SEARCH, parts.audit.search),
+        _bind_stream(audit.FOLLOW, parts.audit.follow),
+        _bind(recordings.UPLOAD_PART, parts.recordings.upload_part),
+        _bind(recordings.COMPLETE, parts.recordings.complete),
+        _bind(recordings.LIST, parts.recordings.list),
+        _bind_stream(recordings.READ, parts.recordings.read),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from teleport.auth.access_lists.events import record_list, record_members
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.tokens import record_token
@@ -12,6 +13,7 @@ from teleport.model.events.base import ResourceEvent
 from teleport.model.events.catalog import EVENTS
 from teleport.model.events.user import UserCreated
 from teleport.model.resource import Resource
+from teleport.model.resources.access_list import AccessList, AccessListMember
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.token import Token
 from teleport.model.resources.user import User
@@ -119,6 +121,14 @@ async def record_change(cluster: Cluster, caller: Caller, change: Change, resour
     if isinstance(resource, Token):
         if change == "create":
             await record_token(cluster, caller, resource)
+        return
+    if isinstance(resource, AccessList):
+        await record_list(cluster, caller, change, resource)
+        return
+    if isinstance(resource, AccessListMember):
+        found = await cluster.store.find(AccessList, resource.spec.access_list)
+        if found is not None:
+            await record_members(cluster, caller, change, found, [resource])
         return
     kind = event_of(resource.kind, change)
     if kind is None:

@@ -10,6 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from teleport.auth.access_lists.grants import granted_roles
+from teleport.auth.access_lists.members import ListMembers
+from teleport.auth.access_lists.rules import all_lists, check_list, check_member
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -19,10 +22,14 @@ from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model.resource import Resource
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
 from teleport.model.resources.lock import Lock
+from teleport.model.resources.access_list import AccessList, AccessListMember, AccessListReview
+from teleport.model.resources.access_monitoring_rule import AccessMonitoringRule
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
+from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.user import User
-from teleport.policy import expressions, templates
+from teleport.policy import access_monitoring, expressions, login_rules, templates
+from teleport.policy.access_lists import AccessLists
 from teleport.policy.languages import WHERE
 from teleport.policy.matching import FIELDS
 from teleport.policy.role_set import SELECTORS, RoleSet
@@ -88,6 +95,9 @@ async def _delete_role(ground: Ground, caller: Caller, old: Resource) -> None:
             raise BadParameter(f"role {old.name!r} is in use by user {user.name!r}; take it from them first")
 
 
+    async for found in ground.cluster.store.iterate(AccessList):
+        if old.name in granted_roles(found):
+            raise BadParameter(f"role {old.name!r} is in use by access list {found.name!r}; take it out there first")
 async def _write_lock(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, Lock)
     new.spec.created_at = new.spec.created_at or ground.cluster.clock.now()
@@ -96,6 +106,48 @@ async def _write_lock(ground: Ground, caller: Caller, new: Resource, old: Resour
 
 async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, Node)
+async def _write_list(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, AccessList)
+    previous = old if isinstance(old, AccessList) else None
+    await check_list(ground.cluster, ground.guard, caller, new, previous)
+
+
+async def _delete_list(ground: Ground, caller: Caller, old: Resource) -> None:
+    if referring := AccessLists(*await all_lists(ground.cluster)).referring(old.name):
+        raise BadParameter(
+            f"access list {old.name!r} is part of access list {referring[0]!r}; take it out there first"
+        )
+
+
+async def _empty_list(ground: Ground, caller: Caller, old: Resource) -> None:
+    assert isinstance(old, AccessList)
+    await ListMembers(ground.cluster, ground.guard).empty(caller, old)
+    async for review in ground.cluster.store.iterate(AccessListReview):
+        if review.spec.access_list == old.name:
+            await ground.cluster.store.delete(AccessListReview, review.key)
+
+
+async def _write_member(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, AccessListMember)
+    await check_member(ground.cluster, ground.guard, caller, new)
+    new.spec.joined = old.spec.joined if isinstance(old, AccessListMember) else ground.cluster.clock.now()
+    new.spec.added_by = old.spec.added_by if isinstance(old, AccessListMember) else caller.name
+
+
+async def _write_review(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    raise BadParameter("a review of an access list is given with `tctl acl reviews create`")
+
+
+async def _write_login_rule(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, LoginRule)
+    login_rules.check(new)
+
+
+async def _write_monitoring_rule(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, AccessMonitoringRule)
+    access_monitoring.check(new)
+
+
     if not caller.host_id and not new.is_openssh:
         raise BadParameter("only nodes of the sub_kind openssh are created by hand; agents announce themselves")
 
@@ -134,6 +186,11 @@ def check_role(role: Role) -> None:
     for name in FIELDS:
         role_set.field(name)
     for problem in role_set.problems():
+    AccessList.KIND: KindRules(before_write=_write_list, before_delete=_delete_list, after_delete=_empty_list),
+    AccessListMember.KIND: KindRules(before_write=_write_member),
+    AccessListReview.KIND: KindRules(before_write=_write_review),
+    LoginRule.KIND: KindRules(before_write=_write_login_rule),
+    AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
         if problem.role == role.name:
             side = "deny" if problem.is_deny else "allow"
             raise BadParameter(f"role {role.name!r}: spec.{side}.{problem.field}: {problem.message}")

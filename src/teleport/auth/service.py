@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_lists.watching import GrantWatch
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.admin_actions import AdminActions
@@ -35,7 +36,14 @@ from teleport.auth.resource_rules import Ground
 from teleport.auth.resources import Resources
 from teleport.auth.second_factor import SecondFactors
 from teleport.auth.session_mfa import SessionMfa
-from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, COMPLETER_INTERVAL, HEARTBEAT, REQUESTS_INTERVAL, Settings
+from teleport.auth.settings import (
+    ADMIN_CERTIFICATE_TTL,
+    COMPLETER_INTERVAL,
+    HEARTBEAT,
+    NOTICE_INTERVAL,
+    REQUESTS_INTERVAL,
+    Settings,
+)
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -98,7 +106,7 @@ class AuthService:
         self._parts, self._bootstrap = _assemble(self.cluster, self._nodes, self._requests)
         self._is_prepared = False
         self.recordings, self.user_tokens = self._parts.recordings, self._parts.user_tokens
-        self.access_requests = self._parts.access_requests
+        self.access_requests, self.access_lists = self._parts.access_requests, self._parts.access_lists
         self.app: ASGIApp = application(bindings(self._parts), Callers(self.cluster).admit)
 
     async def prepare(self) -> None:
@@ -127,6 +135,9 @@ class AuthService:
             group.create_task(self._requests.run(lambda: None), name="auth requests")
             group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
             group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
+            group.create_task(
+                _every(NOTICE_INTERVAL, self._parts.access_lists.reviews.give_notice), name="auth list reviews"
+            )
             group.create_task(GrantWatch(self.cluster).run(), name="auth access lists")
             group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
             group.create_task(_every(REQUESTS_INTERVAL, self._end_requests), name="auth request ends")
@@ -195,6 +206,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),
         listing=listing,
         access_requests=access_requests,
+        access_lists=ListParts.of(cluster, guard),
         trackers=Trackers(cluster, guard),
         web_sessions=web_sessions,
         audit=audit,

@@ -6,6 +6,7 @@ from typing import Any
 
 from teleport.api.route import Route
 from teleport.api.routes import (
+    access_lists,
     access_requests,
     audit,
     certificates,
@@ -33,6 +34,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *certificates.ROUTES,
     *tokens.ROUTES,
     *resources.ROUTES,
+    *access_lists.ROUTES,
     *access_requests.ROUTES,
     *sessions.ROUTES,
     *audit.ROUTES,
