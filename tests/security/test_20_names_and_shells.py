@@ -21,8 +21,16 @@ exit 1
 
 
 def ssh(folder: Path, program: Path, *words: str) -> None:
-    files = [str(folder / name) for name in ("known_hosts", "key", "session", "certificate")]
-    config = SshConfig("localhost:3080", "localhost", (CLUSTER,), *files, program=(str(program),))
+    config = SshConfig(
+        "localhost:3080",
+        "localhost",
+        (CLUSTER,),
+        known_hosts=str(folder / "known_hosts"),
+        key=str(folder / "key"),
+        session_certificate=str(folder / "session"),
+        certificate=str(folder / "certificate"),
+        program=(str(program),),
+    )
     (folder / "config").write_text(config.to_text())
     command = ["ssh", "-F", str(folder / "config"), "-o", "BatchMode=yes", *words]
     subprocess.run(command, capture_output=True, check=False)
