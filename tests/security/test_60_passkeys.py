@@ -13,12 +13,10 @@ import msgspec
 import pytest
 from authenticator import Attester, SoftwareAuthenticator
 from authorities import NOW
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import Maker, certificate
 
 from teleport.credentials import webauthn
 from teleport.credentials.webauthn import Challenge, Credential, RelyingParty
@@ -235,57 +233,6 @@ def test_one_key_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = webauthn.parse_registration(json.dumps(authenticator.create(asked)).encode())
     with pytest.raises(NotAuthenticated, match="registered already"):
         webauthn.finish_registration(PARTY, challenge, answer, NOW)
-
-
-class Maker:
-    """A maker of authenticators: its authority and the certificate in its devices."""
-
-    def __init__(self, name: str, *, leaf_signs: bool = False) -> None:
-        self.root_key, self.device_key = (
-            ec.generate_private_key(ec.SECP256R1()),
-            ec.generate_private_key(ec.SECP256R1()),
-        )
-        self.root = certificate(name, self.root_key, name, self.root_key, is_authority=True)
-        self.device = certificate(f"{name} device", self.device_key, name, self.root_key, is_authority=leaf_signs)
-
-    @property
-    def pem(self) -> str:
-        return self.root.public_bytes(serialization.Encoding.PEM).decode()
-
-    def attester(self) -> Attester:
-        return Attester(self.device_key, [self.device])
-
-
-def certificate(
-    name: str,
-    holder: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    signer: ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool,
-) -> x509.Certificate:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(issuer))
-        .public_key(holder.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "SE"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, text),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "Authenticator Attestation"),
-            x509.NameAttribute(NameOID.COMMON_NAME, text),
-        ]
-    )
 
 
 GOOD, BAD = Maker("Good Keys"), Maker("Bad Keys")

@@ -14,6 +14,7 @@ from teleport.auth.cluster import Cluster
 from teleport.auth.defaults import default_singleton, kinds_always_there
 from teleport.auth.hosts import HostRequest, Hosts
 from teleport.auth.presets import keep_presets
+from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
 from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, INVITE_TTL
 from teleport.auth.user_tokens import UserTokens
 from teleport.credentials.keys import PrivateKey
@@ -77,6 +78,7 @@ class Bootstrap:
         if created:
             log.info("authorities created", kinds=",".join(created))
         await self._assert_singletons()
+        await self._warn_of_lost_keys()
         await keep_presets(self._cluster)
         for resource in self._cluster.settings.apply_on_startup:
             await self._store.upsert(_checked(resource))
@@ -134,6 +136,13 @@ class Bootstrap:
                 "a cluster's name never changes"
             )
         return False
+
+    async def _warn_of_lost_keys(self) -> None:
+        """The file may name another relying party than devices were registered for; it is the operator's to undo."""
+        party = relying_party_name(self._cluster, await self._cluster.preference())
+        lost = await keys_of_other_parties(self._cluster, party)
+        if lost:
+            log.warning("WebAuthn devices cannot be used: they belong to another rp_id", devices=lost, rp_id=party)
 
     async def _assert_singletons(self) -> None:
         for kind in kinds_always_there():

@@ -32,7 +32,7 @@ from teleport.model.events.user import (
     MFADeviceAdded,
     MFADeviceDeleted,
 )
-from teleport.model.resources.user_secrets import MFADevice
+from teleport.model.resources.user_secrets import MFADevice, UserSecrets
 
 KEY_ONLY_SCOPES = frozenset({"admin_action", "headless"})
 """What a one-time code does not open: nobody can be made to type a touch of a key into another page."""
@@ -138,13 +138,26 @@ class MultiFactor:
         await self.check(caller, request.existing, "manage_devices")
         secrets = await self._factors.secrets(name)  # proving a device wrote to them
         secrets.spec.mfa_devices = [other for other in secrets.spec.mfa_devices if other.id != device.id]
-        preference = await self._cluster.preference()
-        if not secrets.spec.mfa_devices and preference.spec.second_factor_is_mandatory:
-            raise BadParameter("this is your last device, and the cluster asks for one: add another first")
+        await self._check_remaining(secrets, device)
         await self._cluster.store.update(secrets)
         named = msgspec.structs.asdict(named_device(device))
         await self._cluster.journal.record(MFADeviceDeleted(**named, **caller.event_fields()))
         return Empty()
+
+    async def _check_remaining(self, secrets: UserSecrets, removed: MFADevice) -> None:
+        """Raises BadParameter when the user could not log in any more with what is left."""
+        allowed = await self._factors.allowed()
+        rest = [device for device in secrets.spec.mfa_devices if _kind(device) in allowed]
+        if (
+            not rest
+            and _kind(removed) in allowed
+            and (await self._cluster.preference()).spec.second_factor_is_mandatory
+        ):
+            raise BadParameter("this is your last device, and the cluster asks for one: add another first")
+        had_passkey = bool(removed.webauthn and removed.webauthn.passwordless)
+        has_passkey = any(device.webauthn and device.webauthn.passwordless for device in rest)
+        if had_passkey and not has_passkey and secrets.spec.password_hash is None:
+            raise BadParameter("this is your last passkey, and you have no password: add another passkey first")
 
     async def _keep_pending(self, name: str, secret: str) -> None:
         expires = self._cluster.clock.now() + CHALLENGE_TTL
@@ -159,11 +172,15 @@ class MultiFactor:
         return item.value.decode()
 
 
+def _kind(device: MFADevice) -> str:
+    return "totp" if device.totp is not None else "webauthn"
+
+
 def _shown(device: MFADevice) -> MfaDevice:
     return MfaDevice(
         id=device.id,
         name=device.name,
-        type="totp" if device.totp is not None else "webauthn",
+        type=_kind(device),
         passwordless=bool(device.webauthn and device.webauthn.passwordless),
         added_at=device.added_at,
         last_used=device.last_used,

@@ -16,17 +16,19 @@ from teleport.auth.access_lists.rules import all_lists, check_list, check_member
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
 from teleport.auth.user_rules import check_user
 from teleport.auth.users import Users
+from teleport.credentials import attestation
 from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model.resource import Resource
-from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
-from teleport.model.resources.lock import Lock
 from teleport.model.resources.access_list import AccessList, AccessListMember, AccessListReview
 from teleport.model.resources.access_monitoring_rule import AccessMonitoringRule
+from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.lock import Lock
+from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
-from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.user import User
 from teleport.policy import access_monitoring, expressions, login_rules, templates
 from teleport.policy.access_lists import AccessLists
@@ -93,19 +95,17 @@ async def _delete_role(ground: Ground, caller: Caller, old: Resource) -> None:
     async for user in ground.cluster.store.iterate(User):
         if old.name in user.spec.roles:
             raise BadParameter(f"role {old.name!r} is in use by user {user.name!r}; take it from them first")
-
-
     async for found in ground.cluster.store.iterate(AccessList):
         if old.name in granted_roles(found):
             raise BadParameter(f"role {old.name!r} is in use by access list {found.name!r}; take it out there first")
+
+
 async def _write_lock(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, Lock)
     new.spec.created_at = new.spec.created_at or ground.cluster.clock.now()
     new.spec.created_by = caller.name
 
 
-async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
-    assert isinstance(new, Node)
 async def _write_list(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, AccessList)
     previous = old if isinstance(old, AccessList) else None
@@ -148,6 +148,8 @@ async def _write_monitoring_rule(ground: Ground, caller: Caller, new: Resource, 
     access_monitoring.check(new)
 
 
+async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, Node)
     if not caller.host_id and not new.is_openssh:
         raise BadParameter("only nodes of the sub_kind openssh are created by hand; agents announce themselves")
 
@@ -161,9 +163,22 @@ async def _write_preference(ground: Ground, caller: Caller, new: Resource, old: 
         )
     if new.spec.type != "local":
         raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local")
-    old_party = old.spec.webauthn.rp_id if isinstance(old, ClusterAuthPreference) and old.spec.webauthn else ""
-    if old_party and (new.spec.webauthn is None or new.spec.webauthn.rp_id != old_party):
-        raise BadParameter("spec.webauthn.rp_id never changes: every registered device would stop working")
+    if isinstance(old, ClusterAuthPreference):
+        await _check_relying_party(ground, new, old)
+    for field in ("attestation_allowed_cas", "attestation_denied_cas"):
+        attestation.check_authorities(getattr(new.spec.webauthn, field, ()), f"spec.webauthn.{field}")
+
+
+async def _check_relying_party(ground: Ground, new: ClusterAuthPreference, old: ClusterAuthPreference) -> None:
+    """Devices are bound to it for ever."""
+    before, after = (relying_party_name(ground.cluster, preference) for preference in (old, new))
+    if not before or before == after:
+        return
+    is_set = bool(old.spec.webauthn and old.spec.webauthn.rp_id)
+    if is_set or await keys_of_other_parties(ground.cluster, after):
+        raise BadParameter(
+            f"spec.webauthn.rp_id never changes (it is {before!r}): every registered device would stop working"
+        )
 
 
 RULES: dict[str, KindRules] = {
@@ -171,6 +186,11 @@ RULES: dict[str, KindRules] = {
     Role.KIND: KindRules(before_write=_write_role, before_delete=_delete_role),
     Lock.KIND: KindRules(before_write=_write_lock),
     Node.KIND: KindRules(before_write=_write_node),
+    AccessList.KIND: KindRules(before_write=_write_list, before_delete=_delete_list, after_delete=_empty_list),
+    AccessListMember.KIND: KindRules(before_write=_write_member),
+    AccessListReview.KIND: KindRules(before_write=_write_review),
+    LoginRule.KIND: KindRules(before_write=_write_login_rule),
+    AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
     ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),
 }
 NO_RULES = KindRules()
@@ -186,11 +206,6 @@ def check_role(role: Role) -> None:
     for name in FIELDS:
         role_set.field(name)
     for problem in role_set.problems():
-    AccessList.KIND: KindRules(before_write=_write_list, before_delete=_delete_list, after_delete=_empty_list),
-    AccessListMember.KIND: KindRules(before_write=_write_member),
-    AccessListReview.KIND: KindRules(before_write=_write_review),
-    LoginRule.KIND: KindRules(before_write=_write_login_rule),
-    AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
         if problem.role == role.name:
             side = "deny" if problem.is_deny else "allow"
             raise BadParameter(f"role {role.name!r}: spec.{side}.{problem.field}: {problem.message}")

@@ -25,6 +25,7 @@ from teleport.foundation.errors import (
     Unsupported,
 )
 from teleport.model.resource import Metadata
+from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
 from teleport.model.resources.user_secrets import MFADevice, UserSecrets, WebAuthnDevice
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -81,7 +82,7 @@ class SecondFactors:
         preference = await self._cluster.preference()
         settings = self._cluster.settings
         given = preference.spec.webauthn
-        name = (given.rp_id if given else "") or settings.relying_party or _host(settings.public_addr)
+        name = relying_party_name(self._cluster, preference)
         if not name:
             return None
         return RelyingParty(
@@ -231,6 +232,21 @@ class SecondFactors:
             return (await self._store.backend.get(_handle_key(handle))).value.decode()
         except (NotFound, BadParameter):
             raise NotAuthenticated("nobody here has this passkey") from None
+
+
+def relying_party_name(cluster: Cluster, preference: ClusterAuthPreference) -> str:
+    """The domain to which devices are bound; empty while none is known."""
+    settings, given = cluster.settings, preference.spec.webauthn
+    return (given.rp_id if given else "") or settings.relying_party or _host(settings.public_addr)
+
+
+async def keys_of_other_parties(cluster: Cluster, name: str) -> int:
+    """How many registered WebAuthn devices cannot answer to this relying party."""
+    count = 0
+    async for secrets in cluster.store.iterate(UserSecrets):
+        keys = (device.webauthn for device in secrets.spec.mfa_devices if device.webauthn is not None)
+        count += sum(key.rp_id not in ("", name) for key in keys)
+    return count
 
 
 async def allowed_kinds(cluster: Cluster) -> frozenset[str]:

@@ -57,6 +57,8 @@ class Credentials(NamedTuple):
 
 def log_in(client: Calling, choice: LoginChoice, settings: public.Ping, origin: str) -> Credentials:
     """Asks on the terminal for what is needed. Raises NotAuthenticated and Unsupported."""
+    if not choice.connector and settings.auth.local.name == "passwordless":
+        choice = choice._replace(connector="passwordless")
     if choice.connector not in _LOCAL:
         raise Unsupported(f"login through the connector {choice.connector!r} is not offered by this tsh yet")
     tls_key = PrivateKey.generate("ecdsa-p256")

@@ -10,7 +10,18 @@ from cryptography.exceptions import InvalidSignature
 from fido2.attestation.base import Attestation
 from fido2.webauthn import AttestationObject
 
+from teleport.foundation.errors import BadParameter
+
 _MAX_CHAIN = 8
+
+
+def check_authorities(pems: Sequence[str], field: str) -> None:
+    """Raises BadParameter for what is no certificate: a list that cannot be read would refuse every device."""
+    for number, pem in enumerate(pems):
+        try:
+            x509.load_pem_x509_certificate(pem.encode())
+        except ValueError as problem:
+            raise BadParameter(f"{field}[{number}]: expected a certificate in PEM") from problem
 
 
 class AttestationPolicy:
