@@ -24,12 +24,15 @@ async def cluster(tmp_path: Path) -> AsyncIterator[TestCluster]:
         yield running
 
 
+CODES = {"session.start": "T2000I", "session.end": "T2004I", "exec": "T3002I"}
+
+
 def part(sid: str, content: bytes = b"forged") -> recordings.UploadPart:
     return recordings.UploadPart(session_id=sid, number=1, content=content)
 
 
 def event(kind: str, **fields: object) -> audit.EmitEvents:
-    body = {"event": kind, "code": "T2000I", "uid": str(uuid.uuid4()), **fields}
+    body = {"event": kind, "code": CODES.get(kind, ""), "uid": str(uuid.uuid4()), **fields}
     return audit.EmitEvents((msgspec.Raw(msgspec.json.encode(body)),))
 
 
@@ -113,3 +116,38 @@ async def test_people_emit_nothing(cluster: TestCluster) -> None:
     person = await cluster.person("alice", "editor", "auditor", "access")
     with pytest.raises(AccessDenied):
         await person.call(audit.EMIT, event("session.start"))
+
+
+async def test_a_session_that_has_ended_is_not_taken_over(cluster: TestCluster) -> None:
+    """Its tracker is gone: another host that makes a new one must not come by the name, nor by who took part."""
+    sid = str(uuid.uuid4())
+    owner, other = await cluster.host("Node"), await cluster.host("Node")
+    await run_session(owner, sid)
+    await owner.call(audit.EMIT, event("session.start", sid=sid, user="alice"))
+    await owner.call(recordings.UPLOAD_PART, part(sid, b"true"))
+    await owner.call(recordings.COMPLETE, recordings.CompleteRecording(session_id=sid, parts=1))
+    await owner.call(audit.EMIT, event("session.end", sid=sid, participants=["alice"]))
+    await owner.call(sessions.DELETE, sessions.SessionName(sid))
+    with pytest.raises(AccessDenied):
+        await run_session(other, sid)
+    with pytest.raises(AccessDenied):
+        await other.call(audit.EMIT, event("session.end", sid=sid, participants=["mallory"]))
+    with pytest.raises(AccessDenied):
+        await other.call(recordings.COMPLETE, recordings.CompleteRecording(session_id=sid, parts=1))
+    assert [one["participants"] for one in await cluster.events("session.end")] == [["alice"]]
+
+
+async def test_a_command_belongs_to_the_host_that_told_of_it_first(cluster: TestCluster) -> None:
+    """Commands have no tracker and no start."""
+    sid = str(uuid.uuid4())
+    owner, other = await cluster.host("Node"), await cluster.host("Node")
+    await owner.call(audit.EMIT, event("exec", sid=sid))
+    with pytest.raises(AccessDenied):
+        await other.call(audit.EMIT, event("exec", sid=sid))
+    await owner.call(audit.EMIT, event("exec", sid=sid))
+
+
+async def test_an_event_does_not_wear_the_code_of_another(cluster: TestCluster) -> None:
+    agent = await cluster.host("Node")
+    with pytest.raises(AccessDenied, match="code"):
+        await agent.call(audit.EMIT, event("session.start", code="T1000I", user="root", success=True))

@@ -15,11 +15,12 @@ from teleport.api.routes.audit import EmitEvents, EventLine, EventPage, EventsAc
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.session_owners import TOLD_BY_HOSTS, SessionOwners
 from teleport.credentials.tokens import new_uuid
 from teleport.foundation.errors import BadParameter, LimitExceeded
 from teleport.foundation.logs import get_logger
+from teleport.model.events.catalog import EVENTS
 from teleport.model.events.trimming import MAX_EVENT
-from teleport.model.resources.session_tracker import SessionTracker
 from teleport.policy.actions import ActionContext
 from teleport.storage.audit_search import MAX_LIMIT, EventQuery
 
@@ -30,19 +31,13 @@ DEFAULT_LIMIT = 500
 _AHEAD = timedelta(minutes=5)
 _DEFAULT_WINDOW = timedelta(days=1)
 
-_SESSIONS = frozenset(
-    (
-        "session.start", "session.join", "session.leave", "session.end", "session.data", "session.rejected",
-        "session.command", "session.disk", "session.network", "session.process_exit", "resize", "exec", "subsystem",
-        "port", "port.local", "port.remote", "port.remote_conn", "scp", "sftp", "sftp_summary", "x11-forward",
-        "client.disconnect", "auth",
-    )
-)  # fmt: skip
 # system role -> the events that its work brings; everything else is auth's own to write
 _MAY_EMIT: dict[str, frozenset[str]] = {
-    "Node": _SESSIONS,
-    "Proxy": _SESSIONS | {"session.connect"},
+    "Node": TOLD_BY_HOSTS,
+    "Proxy": TOLD_BY_HOSTS | {"session.connect"},
 }
+# whoever reads the log by codes must not be told of a login by an event of a session
+_TYPES = {code: kind for kind, code in EVENTS}
 
 
 class Audit:
@@ -51,6 +46,7 @@ class Audit:
     def __init__(self, cluster: Cluster, guard: Guard) -> None:
         self._cluster = cluster
         self._guard = guard
+        self._owners = SessionOwners(cluster)
 
     async def emit(self, caller: Caller, request: EmitEvents) -> EventsAccepted:
         """All of the batch or nothing. Raises AccessDenied when one event is not this host's to tell."""
@@ -88,6 +84,8 @@ class Audit:
         role = caller.system_role
         if envelope.event not in _MAY_EMIT.get(role, frozenset()):
             await self._guard.refuse(caller, f"a {role} does not emit events of type {envelope.event!r}")
+        if _TYPES.get(envelope.code, envelope.event) != envelope.event:
+            await self._guard.refuse(caller, f"code {envelope.code!r} is not of events of type {envelope.event!r}")
         if self._is_about_node(caller, envelope):
             return
         if envelope.server_id.removesuffix(f".{self._cluster.name}") not in ("", caller.host_id):
@@ -105,11 +103,7 @@ class Audit:
 
     async def _owner(self, session_id: str, owners: dict[str, str]) -> str:
         if session_id not in owners:
-            try:
-                tracker = await self._cluster.store.find(SessionTracker, session_id)
-            except BadParameter:
-                tracker = None
-            owners[session_id] = tracker.spec.host_id if tracker is not None else ""
+            owners[session_id] = await self._owners.of(session_id)
         return owners[session_id]
 
     async def search(self, caller: Caller, request: SearchEvents) -> EventPage:
@@ -184,6 +178,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     """What is looked at in an event that is handed in."""
 
     event: str
+    code: str = ""
     uid: str = ""
     time: datetime | None = None
     sid: str = ""

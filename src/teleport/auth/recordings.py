@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -21,6 +21,7 @@ from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.session_owners import AS_LONG_AS_THE_LOG, SessionOwners
 from teleport.auth.settings import UPLOAD_GRACE
 from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
@@ -34,7 +35,6 @@ log = get_logger("auth.recordings")
 
 _END_TYPES = ("session.end", "db.session.end", "windows.desktop.session.end")
 _START_TYPES = ("session.start", "db.session.start", "windows.desktop.session.start")
-_EPOCH_WINDOW = timedelta(days=3660)
 _UPLOADERS = ("Node", "Proxy", "App", "Db", "Kube", "WindowsDesktop")
 
 
@@ -46,6 +46,7 @@ class Recordings:
         self._guard = guard
         self._audit = audit
         self._store = cluster.recordings
+        self._owners = SessionOwners(cluster)
 
     async def upload_part(self, caller: Caller, request: UploadPart) -> PartStored:
         """Kept when answered. Raises AccessDenied for a session of another host."""
@@ -140,19 +141,8 @@ class Recordings:
         identity = caller.known()
         if identity.system_role not in _UPLOADERS:
             await self._guard.refuse(caller, "only the host that runs a session uploads its recording")
-        owner = await self._owner(session_id)
+        owner = await self._owners.of(session_id)
         await self._guard.require(caller, "create", "session", name=session_id, host_id=owner or identity.host_id)
-
-    async def _owner(self, session_id: str) -> str:
-        """The host that runs or ran the session, as far as anything tells; later the upload itself remembers."""
-        try:
-            tracker = await self._cluster.store.find(SessionTracker, session_id)
-            if tracker is not None and tracker.spec.host_id:
-                return tracker.spec.host_id
-            return (await self._store.upload(session_id)).owner
-        except NotFound:
-            started = await self._event(session_id, _START_TYPES)
-            return str(started.get("server_id", "")) if started else ""
 
     async def _session(self, session_id: str) -> dict[str, object]:
         """What rules call `session`: the end event, or while there is none the start."""
@@ -162,7 +152,7 @@ class Recordings:
     async def _event(self, session_id: str, types: tuple[str, ...]) -> dict[str, object] | None:
         now = self._cluster.clock.now()
         query = EventQuery(
-            start=_long_ago(now),
+            start=now - AS_LONG_AS_THE_LOG,
             end=now + timedelta(minutes=5),
             types=frozenset(types),
             session_id=session_id,
@@ -177,7 +167,3 @@ class Recordings:
             sid=session_id, ei=SESSION_UPLOAD_INDEX, server_id=host_id, url=f"/v1/recordings/{session_id}"
         )
         await self._cluster.journal.record(event)
-
-
-def _long_ago(now: datetime) -> datetime:
-    return now - _EPOCH_WINDOW

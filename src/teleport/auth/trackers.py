@@ -11,6 +11,7 @@ from teleport.api.routes.sessions import ListSessions, PutSession, SessionName, 
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.session_owners import SessionOwners
 from teleport.auth.settings import TRACKER_TTL
 from teleport.foundation.errors import BadParameter, NotFound
 from teleport.model.codec import decode_json, encode_json
@@ -28,6 +29,7 @@ class Trackers:
         self._cluster = cluster
         self._store = cluster.store
         self._guard = guard
+        self._owners = SessionOwners(cluster)
 
     async def put(self, caller: Caller, request: PutSession) -> SessionShown:
         """Create or refresh. Raises AccessDenied for a session of another host."""
@@ -38,7 +40,7 @@ class Trackers:
             raise BadParameter(f"a session has at most {MAX_PARTICIPANTS} participants")
         tracker.check()
         old = await self._store.find(SessionTracker, tracker.name)
-        owner = old.spec.host_id if old is not None else caller.host_id
+        owner = (old.spec.host_id if old else await self._owners.of(tracker.name)) or caller.host_id
         verb = "create" if old is None else "update"
         await self._guard.require(caller, verb, SessionTracker.KIND, name=tracker.name, host_id=owner)
         tracker.spec.host_id = owner
