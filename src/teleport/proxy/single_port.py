@@ -84,10 +84,11 @@ class SinglePort:
             if self._proxy_protocol == "off":
                 raise RemoteProtocolError("a PROXY header came where proxy_protocol is off")
             accepted.sock.recv(opening.length)  # all of it is there: it was peeked at
-            if opening.source is not None:
-                client, is_doubtful = Address(*opening.source), self._proxy_protocol != "on"
-                if not is_doubtful:
-                    _count_under(accepted, client)
+            if opening.source is not None and self._proxy_protocol == "on":
+                client = Address(*opening.source)
+                _count_under(accepted, client)
+            elif opening.source is not None:
+                is_doubtful = True  # anybody may write such a header: limits and pins go by what the socket says
             opening = await self._peek(accepted, deadline)
             if isinstance(opening, ProxyHeader):
                 raise RemoteProtocolError("a second PROXY header")

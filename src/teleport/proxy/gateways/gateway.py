@@ -17,8 +17,8 @@ from teleport.wire.opening import Opening
 class Arrival:
     """A connection that was looked at and not answered yet; its first bytes are still in the socket.
 
-    `client` is the address told by a PROXY header where one came. `is_client_doubtful`: anybody could have sent that
-    header, so nothing may depend on the address being true.
+    `client` is the address told by a PROXY header where balancers are sure to send one. `is_client_doubtful`: one
+    came that anybody could have sent, so `client` is only who is next to us, a balancer or the client itself.
     `deadline` is the loop's time by which it must have authenticated.
     """
 
