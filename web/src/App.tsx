@@ -1,6 +1,7 @@
 import { Navigate, Route, Routes, useLocation } from "react-router";
 import { Account } from "./pages/Account";
 import { Away } from "./pages/Away";
+import { Headless } from "./pages/Headless";
 import { Login } from "./pages/Login";
 import { NotFound } from "./pages/NotFound";
 import { Servers } from "./pages/Servers";
@@ -19,6 +20,7 @@ export function App() {
         <Route index element={<Navigate to="/servers" replace />} />
         <Route path="/servers" element={<Servers />} />
         <Route path="/account" element={<Account />} />
+        <Route path="/headless/:id" element={<Headless />} />
         <Route path="*" element={<NotFound />} />
       </Route>
     </Routes>

@@ -5,11 +5,11 @@ import { getCredential, keySupport } from "../api/webauthn";
 import { useWords } from "../words";
 import { Button, CodeField } from "./controls";
 import { KeyIcon } from "./icons";
-import { Problem } from "./Problem";
+import { Note, Problem } from "./Problem";
 
 /** Asks the person to prove a second factor again. `proved` throws when the proof was refused, and is asked anew. */
 export function Prove(props: {
-  scope: "manage_devices" | "change_password";
+  scope: "manage_devices" | "change_password" | "headless";
   proved: (proof: Proof) => Promise<void>;
   explain?: (error: unknown) => string;
 }) {
@@ -62,6 +62,9 @@ export function Prove(props: {
           <KeyIcon />
           {t("login.key")}
         </Button>
+      ) : null}
+      {challenge !== null && !hasKey && !challenge.totp_challenge ? (
+        <Note>{t("errors.noKeyHere")}</Note>
       ) : null}
       {challenge?.totp_challenge && (isCode || !hasKey) ? (
         <form className="flex flex-col gap-4" onSubmit={withCode}>

@@ -22,6 +22,8 @@ export const en = {
     keyElsewhere: "Passkeys of this cluster work at {{host}} only. Open that address.",
     keyless:
       "This browser has no passkeys or security keys. Use a current version of Chrome, Edge, Firefox or Safari.",
+    noKeyHere:
+      "This needs a passkey or security key, and none of yours can be used here. Add one under Account.",
     offline: "No connection to the cluster. This page shows what was known before.",
   },
   login: {
@@ -165,6 +167,14 @@ export const en = {
     change: "Change the password",
     changed: "The password was changed.",
     wrong: "The present password or the second factor is wrong.",
+  },
+  headless: {
+    title: "Approve a command elsewhere",
+    asked: "A command on the machine with the address {{address}} wants to work as {{user}}.",
+    warning: "Approve it only if you started it yourself a moment ago.",
+    deny: "Deny",
+    approved: "Approved: the command goes on. You can close this page.",
+    denied: "Denied: the command was stopped.",
   },
   notFound: {
     title: "There is no such page",

@@ -24,6 +24,7 @@ export const ko: Words = {
     keyElsewhere: "이 클러스터의 패스키는 {{host}}에서만 쓸 수 있습니다. 그 주소로 접속하세요.",
     keyless:
       "이 브라우저는 패스키나 보안 키를 지원하지 않습니다. 최신 Chrome, Edge, Firefox, Safari를 사용하세요.",
+    noKeyHere: "패스키나 보안 키가 필요하지만 여기서 쓸 수 있는 것이 없습니다. 계정에서 추가하세요.",
     offline: "클러스터에 연결되어 있지 않습니다. 이전에 알던 내용을 보여 줍니다.",
   },
   login: {
@@ -166,6 +167,14 @@ export const ko: Words = {
     change: "비밀번호 변경",
     changed: "비밀번호가 변경되었습니다.",
     wrong: "현재 비밀번호 또는 2차 인증이 틀렸습니다.",
+  },
+  headless: {
+    title: "다른 곳의 명령 승인",
+    asked: "주소가 {{address}}인 컴퓨터에서 실행한 명령이 {{user}}(으)로 작업하려고 합니다.",
+    warning: "방금 직접 시작한 명령일 때만 승인하세요.",
+    deny: "거부",
+    approved: "승인했습니다. 명령이 계속됩니다. 이 페이지를 닫아도 됩니다.",
+    denied: "거부했습니다. 명령이 중지되었습니다.",
   },
   notFound: {
     title: "그런 페이지가 없습니다",
