@@ -10,27 +10,11 @@ from typing import Any
 
 import pytest
 from harness.cluster import Agent, Cluster
-from harness.parts import ProxyPart
 from harness.processes import Started, until
 from harness.terminals import OnTerminal
+from harness.towns import Town
 from harness.visitors import Visitor
 from harness.witnesses import Counting, Writer, all_events, check_written
-
-
-class Town:
-    """Auth, proxy and agent in three processes, and a visitor."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        self.cluster = cluster.start()
-        self.proxy = ProxyPart(cluster, folder / "proxy").start(cluster.join_token("proxy"))
-        self.agent = Agent(cluster, folder / "agent", "town").start(cluster.join_token())
-        self.visitor = Visitor(cluster, folder / "visitor")
-        until(lambda: self.visitor.reaches("town"), "reached")
-
-    def close(self) -> None:
-        for part in (self.agent.process, self.proxy.process):
-            if part is not None:
-                part.kill()
 
 
 @pytest.fixture

@@ -65,6 +65,8 @@ def explain(problem: ssl.SSLError, address: str) -> Exception:
             f"{address} does not prove to be the cluster you logged in to ({problem.verify_message}); "
             "if its authorities were replaced, log in again"
         )
+    if problem.reason == "TLSV1_ALERT_INTERNAL_ERROR":
+        return Unavailable(f"{address} cannot reach the auth service now: try again later")
     reason = (problem.reason or str(problem)).lower().replace("_", " ")
     if "alert" in reason or "certificate" in reason:
         return NotAuthenticated(f"{address} does not accept your certificate ({reason}), run `tsh login`")

@@ -154,6 +154,7 @@ class Agent:
 
     def start(self, token: str = "", wait: bool = True) -> Agent:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.pin = self.pin or self.cluster.pin()
         arguments: list[str | Path] = [
             *self.prefix,
             BIN / "teleport",
@@ -164,7 +165,7 @@ class Agent:
             f"--nodename={self.name}",
             f"--labels={self.labels}",
             f"--data-dir={self.folder / 'data'}",
-            f"--ca-pin={self.pin or self.cluster.pin()}",
+            f"--ca-pin={self.pin}",
         ]
         if self.debug:
             arguments.append("--debug")

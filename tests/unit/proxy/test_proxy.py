@@ -350,11 +350,12 @@ async def test_auth_in_the_same_process_is_given_the_socket() -> None:
         assert await receive(given[0][0], len(hello)) == hello
 
 
-async def test_auth_away_ends_the_connection() -> None:
+async def test_auth_away_ends_the_connection_with_an_alert() -> None:
     here = world()
     async with here.running(auth=list):
         sock = await connect(here.address)
         await asyncio.get_running_loop().sock_sendall(sock, client_hello("", auth_alpn("example")))
+        assert await receive(HandedOff(sock), 7) == bytes.fromhex("15 0303 0002 02 50")  # fatal, internal_error
         assert await receive_or_reset(sock) == b""
 
 

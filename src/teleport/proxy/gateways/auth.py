@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -13,6 +14,9 @@ from teleport.net.relays import Relay
 from teleport.net.sockets import connect
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.wire import proxy_protocol
+
+_ALERT = bytes.fromhex("15 0303 0002 02 50")
+"""A fatal TLS alert, internal_error: what can be said to who has not been spoken to yet (RFC 8446, section 6)."""
 
 
 class AuthRoute(Protocol):
@@ -85,4 +89,15 @@ class AuthGateway:
         self._auth = auth
 
     async def serve(self, arrival: Arrival) -> None:
-        await self._auth.pass_on(arrival)
+        try:
+            await self._auth.pass_on(arrival)
+        except Unavailable:
+            _apologise(arrival.sock)
+            raise
+
+
+def _apologise(sock: socket.socket) -> None:
+    """Tell apart from a broken network that auth cannot be reached from here."""
+    with contextlib.suppress(OSError):
+        sock.recv(64 * 1024)  # unread bytes would turn our answer into a reset
+        sock.send(_ALERT)

@@ -22,6 +22,7 @@ from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.net.asgi import AsgiApp
 from teleport.proxy.web import forward
+from teleport.proxy.web.discreet import Discreet
 from teleport.proxy.web.pages import IMMUTABLE, Pages
 from teleport.proxy.web.safety import (
     SafeHeaders,
@@ -56,12 +57,12 @@ class WebApp:
         *,
         trust_forwarded_for: bool = False,
     ) -> None:
-        self._transport = transport
+        self._transport = Discreet(transport)
         self._addresses = addresses
         self._clock = clock
         self._pages = pages or Pages()
         self._clients = forward.ClientAddresses(trust_forwarded_for=trust_forwarded_for)
-        self.sessions = WebSessions(self._client, connect, clock)
+        self.sessions = WebSessions(self._client, lambda *pair: Discreet(connect(*pair)), clock)
         self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
