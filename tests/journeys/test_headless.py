@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LOGIN
+from harness.chromium import chromium, give_security_key
 from harness.cluster import Agent, Cluster, clean_environment
 from harness.keys import log_in_with_key, run_with_key, sign_up_with_key
 from harness.people import Person
 from harness.processes import BIN, Started
+from playwright.sync_api import expect
+
+from conftest import LOGIN
 
 PREFERENCE = """kind: cluster_auth_preference
 version: v2
@@ -177,3 +180,30 @@ def test_files_go_from_one_server_to_another(quiet: Cluster, hanna: Person, tmp_
         assert (tmp_path / "arrived").read_bytes() == (tmp_path / "file").read_bytes()
     finally:
         agent.stop()
+
+
+def test_the_browser_approves_with_a_passkey(quiet: Cluster, tmp_path: Path) -> None:
+    person = Person(quiet, "iris", tmp_path / "iris")
+    token = person.invite(roles="strict", logins=LOGIN)
+    with chromium(tmp_path / "browser") as context:
+        page = context.new_page()
+        page.goto(f"https://{quiet.proxy}/web/login")
+        give_security_key(page)
+        page.goto(f"https://{quiet.proxy}/web/invite/{token}")
+        page.get_by_role("button", name="Create a passkey").click()
+        expect(page.get_by_role("heading", name="Servers")).to_be_visible()
+        command = Elsewhere(quiet, tmp_path / "there").start(
+            "iris", "--headless", "ssh", f"{LOGIN}@quiet", "echo d''one"
+        )
+        page.goto(f"https://{quiet.proxy}/web/headless/{request_of(command)}")
+        expect(page.get_by_text("wants to work as iris")).to_be_visible()
+        page.get_by_role("button", name="Use security key or passkey").click()
+        expect(page.get_by_text("Approved")).to_be_visible()
+        command.process.wait(30)
+        assert "done\n" in command.output()
+        again = Elsewhere(quiet, tmp_path / "again").start("iris", "--headless", "ls")
+        page.goto(f"https://{quiet.proxy}/web/headless/{request_of(again)}")
+        page.get_by_role("button", name="Deny").click()
+        expect(page.get_by_text("Denied")).to_be_visible()
+        again.process.wait(30)
+        assert again.process.returncode == 1
