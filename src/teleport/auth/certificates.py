@@ -24,7 +24,9 @@ from teleport.credentials.ssh_certificates import Permits
 from teleport.foundation.errors import AccessDenied, BadParameter, Unsupported
 from teleport.model.events.certificate import CertificateCreated, CertificateIdentity
 from teleport.model.identity import Identity
+from teleport.model.resources.lock import Lock
 from teleport.model.resources.user import User
+from teleport.policy import locks
 from teleport.policy.certificate import CertificateTerms, certificate_terms, check_reissue
 from teleport.policy.role_set import RoleSet
 
@@ -73,6 +75,7 @@ class Certificates:
             self._validate_request,
             self._modify_by_roles,
             self._validate_result,
+            self._refuse_locked,
             self._enforce_limits,
         )
 
@@ -164,6 +167,12 @@ class Certificates:
             raise AccessDenied("the login that this certificate would come from has ended; log in again")
         if draft.shown is not None:
             check_reissue(draft.shown, identity)
+
+    async def _refuse_locked(self, draft: Draft) -> None:
+        """Nothing is signed for whom every service would turn away: the lock might end before the certificate."""
+        in_force = [lock async for lock in self._cluster.store.iterate(Lock)]
+        if (lock := locks.blocking(in_force, draft.identity, None, draft.now)) is not None:
+            raise AccessDenied(locks.message(lock))
 
     async def _enforce_limits(self, draft: Draft) -> None:
         assert draft.terms is not None

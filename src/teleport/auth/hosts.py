@@ -29,7 +29,7 @@ from teleport.model.events.join import InstanceJoined, InstanceJoinRefused
 from teleport.model.identity import Identity, SystemRole
 from teleport.model.resource import Resource
 from teleport.model.resources.node import Node
-from teleport.model.resources.service_heartbeats import ProxyServer
+from teleport.model.resources.service_heartbeats import AuthServer, ProxyServer
 from teleport.model.resources.token import Token, TokenStatus, system_role
 from teleport.model.sensitive import mask_name
 
@@ -40,7 +40,7 @@ _HOST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.:-]{0,251}[A-Za-z0-9_])?")
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _ROLES: tuple[SystemRole, ...] = tuple(role for role in get_args(SystemRole) if role not in ("", "Admin", "Bot"))
-_HEARTBEATS: dict[str, type[Resource]] = {"Node": Node, "Proxy": ProxyServer}
+_HEARTBEATS: dict[SystemRole, type[Resource]] = {"Node": Node, "Proxy": ProxyServer, "Auth": AuthServer}
 
 
 class HostRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,11 +167,16 @@ class Hosts:
             return None  # no token is called like this
 
     async def _check_not_present(self, caller: Caller, request: Join, token: Token, host: HostRequest) -> None:
-        """A token must not give a stranger the name of a host that is there."""
-        kind = _HEARTBEATS.get(host.role)
-        if kind is not None and await self._store.find(kind, host.host_id) is not None:
-            why = f"a {host.role} with host id {host.host_id} is connected"
-            raise await self._refused(caller, request, token, why, f"{why}; let it renew its identity instead")
+        """A token must not give a stranger the name of a host that is there, in whatever role it is.
+
+        One process may be several services: a token for all of them lets it add another.
+        """
+        for role, kind in _HEARTBEATS.items():
+            if role != host.role and role in token.spec.roles:
+                continue
+            if await self._store.find(kind, host.host_id) is not None:
+                why = f"a {role} with host id {host.host_id} is connected"
+                raise await self._refused(caller, request, token, why, f"{why}; let it renew its identity instead")
 
     async def _use_up(self, token: Token) -> bool:
         """Count one use, over what was read: two hosts cannot share the last one."""

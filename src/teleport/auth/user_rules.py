@@ -30,8 +30,24 @@ async def check_user(cluster: Cluster, guard: Guard, caller: Caller, user: User,
         await _check_grant(guard, caller, user, old)
 
 
+async def check_reach(guard: Guard, caller: Caller, user: User) -> None:
+    """Raises AccessDenied. A link to new credentials is a way to all that the user may do."""
+    if not caller.is_person or _may_give_all(guard, caller):
+        return
+    if more := sorted(set(user.spec.roles) - set(caller.person().roles)):
+        await guard.refuse(
+            caller,
+            f"you may not reset a user with role {more[0]!r}: you do not hold it, and your roles do not let you "
+            "write roles",
+        )
+
+
+def _may_give_all(guard: Guard, caller: Caller) -> bool:
+    return guard.allows(caller, "update", "role") and guard.allows(caller, "create", "role")
+
+
 async def _check_grant(guard: Guard, caller: Caller, user: User, old: User | None) -> None:
-    if guard.allows(caller, "update", "role") and guard.allows(caller, "create", "role"):
+    if _may_give_all(guard, caller):
         return
     held = set(caller.person().roles)
     added = set(user.spec.roles) - set(old.spec.roles if old else ())

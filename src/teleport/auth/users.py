@@ -14,7 +14,7 @@ from teleport.auth.guard import Guard
 from teleport.auth.lockout import Lockout
 from teleport.auth.login import Answers, Logins
 from teleport.auth.settings import INVITE_TTL, MAX_INVITE_TTL, MAX_RESET_TTL, RESET_TTL
-from teleport.auth.user_rules import check_user
+from teleport.auth.user_rules import check_reach, check_user
 from teleport.auth.user_tokens import UserTokens
 from teleport.auth.web_sessions import WebSessions
 from teleport.credentials import passwords
@@ -75,6 +75,7 @@ class Users:
         user = await self._guarded_user(caller, request.name)
         if user.is_sso:
             raise Unsupported(f"user {user.name!r} comes from an identity provider and has no password here")
+        await check_reach(self._guard, caller, user)
         await self._admin_actions.require(caller)
         await self._forget_secrets(user.name)
         if user.spec.status is not None and user.spec.status.is_locked:

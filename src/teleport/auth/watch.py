@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from teleport.api.messages import address_name
 from teleport.api.routes.changes import ChangeLine, Watch
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
@@ -81,7 +82,7 @@ class Watching:
         if caller.is_person and key not in told:
             return ChangeLine(type="current", position=change.revision)
         told.discard(key)
-        return ChangeLine(type="delete", kind=kind.name, name=change.name, position=change.revision)
+        return ChangeLine(type="delete", kind=kind.name, name=_name(kind, change.name), position=change.revision)
 
     def _may_see(self, caller: Caller, kind: Kind, resource: Resource) -> bool:
         context = ActionContext(resource=resource)
@@ -92,4 +93,9 @@ class Watching:
 
 def _item(word: str, kind: Kind, resource: Resource, position: int) -> ChangeLine:
     body: msgspec.Raw = encoded(resource, with_secrets=False)
-    return ChangeLine(type=word, kind=kind.name, name=resource.key, position=position, resource=body)
+    return ChangeLine(type=word, kind=kind.name, name=_name(kind, resource.key), position=position, resource=body)
+
+
+def _name(kind: Kind, key: str) -> str:
+    """An id where the name is a secret."""
+    return address_name(kind.type, key)
