@@ -133,9 +133,19 @@ def labels(values: Mapping[str, str], *, internal: bool = True) -> str:
     )
 
 
-def as_json(content: object) -> str:
-    """JSON for machines to read and people to look at."""
-    return json.dumps(content, indent=4, ensure_ascii=False, default=str)
+def as_json(content: object, indent: int | None = 4) -> str:
+    """JSON for machines and people; what could drive a terminal is escaped. Without `indent` it is one line."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False, default=str)
+    return text if text.isascii() and "\x7f" not in text else "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
+
+
+def paragraphs(text: str) -> str:
+    """A text of several lines, its other control characters made visible."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def as_yaml(content: object) -> str:

@@ -56,7 +56,7 @@ class _TextFormatter(logging.Formatter):
         fields = getattr(record, "fields", {})
         line = f"{_timestamp(record)} {record.levelname:<7} [{component}] {record.getMessage()}"
         line += "".join(f" {key}={_text(value)}" for key, value in fields.items())
-        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+        return line + (f"\n{_indented(self.formatException(record.exc_info))}" if record.exc_info else "")
 
 
 class _JsonFormatter(logging.Formatter):
@@ -83,6 +83,11 @@ def _text(value: Any) -> str:
     text = str(value)
     # a line stays a line: what strangers send must not forge another
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _indented(trace: str) -> str:
+    """No line of a trace, whose messages may quote strangers, looks like a line of the log."""
+    return "\n".join(f"  {_text(line)}" for line in trace.splitlines())
 
 
 def get_logger(component: str) -> Logger:

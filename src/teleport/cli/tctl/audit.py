@@ -113,7 +113,7 @@ def _follow(client: SyncClient, options: Namespace, start: datetime | None) -> i
     for line in client.lines(routes.FOLLOW, request):
         event = json.loads(bytes(line.event))
         if options.format == "json":
-            print(json.dumps(event, ensure_ascii=False), flush=True)
+            print(output.as_json(event, None), flush=True)
         elif options.format == "yaml":
             print(f"---\n{output.as_yaml(event)}", flush=True)
         else:

@@ -128,7 +128,7 @@ def _show_motd(client: SyncClient) -> None:
     from teleport.api.route import Empty
     from teleport.api.routes import public
 
-    print(client.call(public.MOTD, Empty()).text, file=sys.stderr)
+    print(output.paragraphs(client.call(public.MOTD, Empty()).text), file=sys.stderr)
     if sys.stdin.isatty():
         prompt.ask("Press [ENTER] to continue.")
 
