@@ -22,6 +22,7 @@ from teleport.api.routes import (
     mfa,
     public,
     recordings,
+    recovery,
     resources,
     sessions,
     tokens,
@@ -41,6 +42,7 @@ from teleport.auth.login import Logins
 from teleport.auth.mfa import MultiFactor
 from teleport.auth.public import Public
 from teleport.auth.recordings import Recordings
+from teleport.auth.recovery import Recovery
 from teleport.auth.resources import Resources
 from teleport.auth.session_mfa import SessionMfa
 from teleport.auth.tokens import JoinTokens
@@ -65,6 +67,7 @@ class Parts:
     multi_factor: MultiFactor
     session_mfa: SessionMfa
     headless: Headless
+    recovery: Recovery
     hosts: Hosts
     issuing: Issuing
     export: Export
@@ -105,6 +108,11 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(mfa.BEGIN_DEVICE, parts.multi_factor.begin_device),
         _bind(mfa.ADD_DEVICE, parts.multi_factor.add_device),
         _bind(mfa.REMOVE_DEVICE, parts.multi_factor.remove_device),
+        _bind(recovery.NEW_CODES, parts.recovery.new_codes),
+        _bind(recovery.START, parts.recovery.start),
+        _bind(recovery.CHALLENGE, parts.recovery.challenge),
+        _bind(recovery.APPROVE, parts.recovery.approve),
+        _bind(recovery.FINISH, parts.recovery.finish),
         _bind(headless.LOGIN, parts.headless.login),
         _bind(headless.LIST, parts.headless.pending),
         _bind(headless.SHOW, parts.headless.show),

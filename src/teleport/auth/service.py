@@ -32,6 +32,7 @@ from teleport.auth.login import Logins
 from teleport.auth.mfa import MultiFactor
 from teleport.auth.public import Public
 from teleport.auth.recordings import Recordings
+from teleport.auth.recovery import Recovery
 from teleport.auth.resource_rules import Ground
 from teleport.auth.resources import Resources
 from teleport.auth.second_factor import SecondFactors
@@ -197,6 +198,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         users=users,
         user_tokens=user_tokens,
         multi_factor=multi_factor,
+        recovery=Recovery(cluster, factors, multi_factor, lockout, web_sessions),
         headless=Headless(cluster, factors, multi_factor, certificates),
         session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,

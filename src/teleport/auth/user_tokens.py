@@ -6,6 +6,7 @@ The store keeps a digest of the link's secret. Whatever is wrong with a link, th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 
 import msgspec
@@ -40,6 +41,7 @@ from teleport.model.sensitive import Secret
 from teleport.storage.store import CreateOf, DeleteOf, UpdateOf
 
 GONE = "the link is not valid: it was used, replaced or is too old; ask an administrator for another"
+_REGISTERING: tuple[UserTokenPurpose, ...] = ("invite", "reset", "recovery_approved")
 _PATHS: dict[UserTokenPurpose, str] = {"invite": "invite", "reset": "reset"}
 
 
@@ -93,7 +95,7 @@ class UserTokens:
 
     async def register_challenge(self, caller: Caller, request: RegisterChallengeRequest) -> RegisterChallenge:
         """Begin to register the device that completes the sign-up."""
-        token = await self._live(request.token)
+        token = await self._live(request.token, _REGISTERING)
         match request.device_type:
             case "totp":
                 return await self._begin_totp(token)
@@ -169,11 +171,11 @@ class UserTokens:
             raise BadParameter("a second factor is needed: an authenticator application's code or a WebAuthn device")
         return None
 
-    async def _live(self, secret: str) -> UserToken:
+    async def _live(self, secret: str, purposes: Collection[UserTokenPurpose] = ("invite", "reset")) -> UserToken:
         token = await self._store.find(UserToken, digest(secret)) if secret else None
         now = self._cluster.clock.now()
         is_live = token is not None and (token.expires is None or token.expires > now)
-        if token is None or not is_live or token.spec.purpose not in _PATHS:
+        if token is None or not is_live or token.spec.purpose not in purposes or token.spec.recovers == "password":
             raise NotFound(GONE)
         return token
 

@@ -10,9 +10,14 @@ from teleport.model.values import Instant
 
 UserTokenPurpose = Literal["invite", "reset", "recovery", "recovery_approved", "privilege"]
 
+Recovers = Literal["", "password", "mfa"]
+
 
 class UserTokenSpec(Model):
-    """`totp_secret` and the challenge belong to a second factor that is being registered."""
+    """`totp_secret` and the challenge belong to a second factor that is being registered.
+
+    `recovers` is what a recovery will replace.
+    """
 
     purpose: UserTokenPurpose
     user: str
@@ -22,6 +27,7 @@ class UserTokenSpec(Model):
     registration_state: str = ""
     device_name: str = ""
     used: bool = False
+    recovers: Recovers = ""
 
 
 class UserToken(Resource):
