@@ -85,6 +85,7 @@ class Recovery:
 
     async def start(self, caller: Caller, request: StartRecovery) -> RecoveryGranted:
         """Spend a code. Raises NotAuthenticated."""
+        recovers = _what_was_lost(request.recover)
         name = request.user[:_MAX_NAME]
         async with self._lockout.turn(name):
             is_locked = await self._lockout.is_locked(name)
@@ -95,7 +96,7 @@ class Recovery:
             if is_locked or index is None or user is None or not await self._may_recover(user):
                 raise await self._refused(caller, name)
             del secrets.spec.recovery_codes[index]
-            token, granted = self._token("recovery", name, request.recover, START_TTL)
+            token, granted = self._token("recovery", name, recovers, START_TTL)
             try:
                 await self._store.transact([UpdateOf(secrets), CreateOf(token)])
             except (RevisionConflict, NotFound):
@@ -231,3 +232,11 @@ class Recovery:
             named = msgspec.structs.asdict(named_device(device))
             await self._cluster.journal.record(MFADeviceAdded(**named, **fields))
         await self._cluster.journal.record(RecoveryCodesGenerated(**fields))
+
+
+def _what_was_lost(word: str) -> Recovers:
+    match word:
+        case "password" | "mfa":
+            return word
+        case _:
+            raise BadParameter(f"recover {word!r}: expected password or mfa")

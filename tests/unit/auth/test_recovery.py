@@ -30,7 +30,7 @@ async def codes_of(cluster: TestCluster, person: Person) -> tuple[str, ...]:
 
 
 async def start(stranger: Client, code: str, lost: str, user: str = "alice") -> str:
-    request = msgspec.convert({"user": user, "recovery_code": code, "recover": lost}, recovery.StartRecovery)
+    request = recovery.StartRecovery(user=user, recovery_code=code, recover=lost)
     return (await stranger.call(recovery.START, request)).token
 
 

@@ -6,7 +6,6 @@ A code starts it; what was not lost is proved; then a new password is chosen or 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -29,11 +28,11 @@ class RecoveryCodes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartRecovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`recover` is what was lost."""
+    """`recover` is what was lost: password or mfa."""
 
     user: str
     recovery_code: str
-    recover: Literal["password", "mfa"]
+    recover: str
 
 
 class RecoveryToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
