@@ -27,6 +27,7 @@ from teleport.api.routes import (
     sessions,
     tokens,
     users,
+    webhooks,
 )
 from teleport.api.server import Binding
 from teleport.auth.access_lists.parts import ListParts
@@ -152,6 +153,7 @@ def _asking(parts: AccessRequests) -> list[Binding[Caller]]:
         _bind(access_requests.REVIEW, parts.deciding.review),
         _bind(access_requests.SET_STATE, parts.deciding.set_state),
         _bind(access_requests.DELETE, parts.deciding.delete),
+        _bind(webhooks.RECEIVE_REVIEW, parts.receiving.review),
     ]
 
 

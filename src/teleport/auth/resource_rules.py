@@ -19,12 +19,14 @@ from teleport.auth.guard import Guard
 from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
 from teleport.auth.user_rules import check_user
 from teleport.auth.users import Users
+from teleport.auth.webhooks.hooks import webhook_of
 from teleport.credentials import attestation
 from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model.resource import Resource
 from teleport.model.resources.access_list import AccessList, AccessListMember, AccessListReview
 from teleport.model.resources.access_monitoring_rule import AccessMonitoringRule
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.integration import Plugin
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
@@ -148,6 +150,13 @@ async def _write_monitoring_rule(ground: Ground, caller: Caller, new: Resource, 
     access_monitoring.check(new)
 
 
+async def _write_plugin(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, Plugin)
+    if not new.spec.credentials and isinstance(old, Plugin):
+        new.spec.credentials = old.spec.credentials  # lists do not show it, so edits come without
+    webhook_of(new)
+
+
 async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, Node)
     if not caller.host_id and not new.is_openssh:
@@ -189,6 +198,7 @@ RULES: dict[str, KindRules] = {
     AccessList.KIND: KindRules(before_write=_write_list, before_delete=_delete_list, after_delete=_empty_list),
     AccessListMember.KIND: KindRules(before_write=_write_member),
     AccessListReview.KIND: KindRules(before_write=_write_review),
+    Plugin.KIND: KindRules(before_write=_write_plugin),
     LoginRule.KIND: KindRules(before_write=_write_login_rule),
     AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
     ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),

@@ -139,6 +139,7 @@ class AuthService:
             group.create_task(
                 _every(NOTICE_INTERVAL, self._parts.access_lists.reviews.give_notice), name="auth list reviews"
             )
+            group.create_task(self._parts.access_requests.outbox.run(), name="auth webhooks")
             group.create_task(GrantWatch(self.cluster).run(), name="auth access lists")
             group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
             group.create_task(_every(REQUESTS_INTERVAL, self._end_requests), name="auth request ends")

@@ -162,4 +162,5 @@ def test_what_strangers_may_call_is_a_short_list() -> None:
         ("POST", "/webapi/mfa/token/{token}/registerchallenge"),
         ("PUT", "/webapi/users/password/token"),
         ("POST", "/webapi/host/credentials"),
+        ("POST", "/webapi/plugins/{plugin}/reviews"),
     }

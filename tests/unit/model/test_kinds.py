@@ -90,6 +90,8 @@ def test_what_is_never_shown_is_marked() -> None:
     assert {name for name, kind in KINDS.items() if kind.secret} == {
         "user_secrets",
         "user_token",
+        "webhook_delivery",
+        "webhook_receipt",
         "web_session",
         "ca_secrets",
     }

@@ -23,6 +23,7 @@ from teleport.api.routes import (
     sessions,
     tokens,
     users,
+    webhooks,
 )
 
 ROUTES: tuple[Route[Any, Any], ...] = (
@@ -38,6 +39,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *resources.ROUTES,
     *access_lists.ROUTES,
     *access_requests.ROUTES,
+    *webhooks.ROUTES,
     *sessions.ROUTES,
     *audit.ROUTES,
     *recordings.ROUTES,

@@ -13,8 +13,10 @@ from teleport.api.routes.access_requests import (
     CreateAccessRequest,
 )
 from teleport.auth.access_requests import terms
+from teleport.auth.access_requests.deciding import Deciding, check_start
 from teleport.auth.access_requests.records import created_event
 from teleport.auth.access_requests.register import Register
+from teleport.auth.access_requests.telling import Telling
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -34,7 +36,6 @@ from teleport.policy.role_set import RoleSet
 MAX_PENDING = 100
 MAX_REVIEWERS = 50
 MAX_ROLES = 100
-MAX_AHEAD = timedelta(days=7)
 ALL = "*"
 
 
@@ -48,10 +49,14 @@ class Asker(msgspec.Struct, frozen=True):
 class Asking:
     """Makes requests, and tells what may be asked for."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, register: Register) -> None:
+    def __init__(
+        self, cluster: Cluster, guard: Guard, register: Register, deciding: Deciding, telling: Telling
+    ) -> None:
         self._cluster = cluster
         self._guard = guard
         self._register = register
+        self._deciding = deciding
+        self._telling = telling
 
     async def create(self, caller: Caller, request: CreateAccessRequest) -> AccessRequestShown:
         """Raises AccessDenied, BadParameter, LimitExceeded, Unsupported."""
@@ -70,6 +75,10 @@ class Asking:
             raise LimitExceeded(f"{waiting} of your requests wait for reviews already, at most {MAX_PENDING} may")
         written = await self._register.create(made)
         await self._cluster.journal.record(created_event(caller, written))
+        await self._telling.tell("created", written)
+        verdict = await self._telling.automatic_review(written)
+        if verdict is not None:
+            written = await self._deciding.review_by_rule(written, verdict)
         return self._register.shown(written)
 
     async def capabilities(self, caller: Caller, request: AskCapabilities) -> AccessCapabilities:
@@ -205,15 +214,3 @@ def _start(moment: datetime | None, now: datetime, end: datetime) -> datetime | 
         return None
     check_start(moment, now, end)
     return moment
-
-
-def check_start(moment: datetime, now: datetime, end: datetime | None) -> None:
-    """Raises BadParameter for a beginning that is past, too far, or after the end."""
-    if moment.tzinfo is None:
-        raise BadParameter("assume_start_time has no time zone")
-    if moment <= now or moment > now + MAX_AHEAD:
-        raise BadParameter(
-            f"assume_start_time is {moment.isoformat()}, expected within the next {MAX_AHEAD.days} days"
-        )
-    if end is not None and moment >= end:
-        raise BadParameter(f"assume_start_time is {moment.isoformat()}, the access ends before, at {end.isoformat()}")

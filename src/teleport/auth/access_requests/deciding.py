@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import msgspec
 
 from teleport.api.route import Empty
@@ -11,19 +13,29 @@ from teleport.api.routes.access_requests import (
     ReviewAccessRequest,
     SetAccessRequestState,
 )
-from teleport.auth.access_requests.asking import check_start
 from teleport.auth.access_requests.records import reviewed_event, updated_event
 from teleport.auth.access_requests.register import Register
+from teleport.auth.access_requests.telling import Telling
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.auth.holdings import own_role_set
 from teleport.auth.resource_events import record_change
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import BadParameter, TeleportError
+from teleport.foundation.logs import get_logger
+from teleport.model.resource import Metadata
 from teleport.model.resources.access_request import AccessRequest, AccessReview, RequestState
+from teleport.model.resources.role import Role, RoleSpec
+from teleport.model.resources.role_conditions import AccessReviewConditions, RoleConditions
 from teleport.policy import reviews
+from teleport.policy.access_monitoring import Verdict
 from teleport.policy.decision import Decision
 from teleport.policy.role_set import RoleSet
+
+log = get_logger("auth.access_requests")
+
+BOT = "@teleport-access-approval-bot"
+MAX_AHEAD = timedelta(days=7)
 
 
 class _Refused(Exception):
@@ -37,10 +49,11 @@ class _Refused(Exception):
 class Deciding:
     """Changes what requests are."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, register: Register) -> None:
+    def __init__(self, cluster: Cluster, guard: Guard, register: Register, telling: Telling) -> None:
         self._cluster = cluster
         self._guard = guard
         self._register = register
+        self._telling = telling
 
     async def review(self, caller: Caller, request: ReviewAccessRequest) -> AccessRequestShown:
         """By the caller's lasting roles. Raises AccessDenied, BadParameter, NotFound."""
@@ -58,8 +71,26 @@ class Deciding:
     async def review_as(self, caller: Caller, reviewer: RoleSet, name: str, review: AccessReview) -> AccessRequest:
         """A review by whoever `reviewer` is."""
         written = await self._reviewed(caller, reviewer, name, review)
-        await self._cluster.journal.record(reviewed_event(caller, written, written.spec.reviews[-1], ""))
+        kept = written.spec.reviews[-1]
+        await self._cluster.journal.record(reviewed_event(caller, written, kept, ""))
+        await self._telling.tell("reviewed", written, kept)
+        if written.spec.state != "PENDING":
+            await self._telling.tell("resolved", written)
         return written
+
+    async def review_by_rule(self, request: AccessRequest, verdict: Verdict) -> AccessRequest:
+        """The review that an access monitoring rule gives; what it may not decide stays as it is."""
+        review = AccessReview(
+            author=BOT,
+            proposed_state=verdict.decision,
+            reason=f"access monitoring rule {verdict.rule!r}",
+            created=self._cluster.clock.now(),
+        )
+        try:
+            return await self.review_as(Caller(""), RoleSet.of([_approver()], {}, BOT), request.name, review)
+        except TeleportError as error:
+            log.error("an automatic review was not taken", request=request.name, rule=verdict.rule, error=error)
+            return request
 
     async def _reviewed(self, caller: Caller, reviewer: RoleSet, name: str, review: AccessReview) -> AccessRequest:
         def edit(found: AccessRequest) -> AccessRequest:
@@ -107,6 +138,7 @@ class Deciding:
 
         written = await self._register.edit(request.id, edit)
         await self._cluster.journal.record(updated_event(caller, written, request.delegator[:255]))
+        await self._telling.tell("resolved", written)
         return self._register.shown(written)
 
     async def delete(self, caller: Caller, request: AccessRequestId) -> Empty:
@@ -133,3 +165,21 @@ def _state(text: str, allowed: tuple[RequestState, ...]) -> RequestState:
         if state == text.upper():
             return state
     raise BadParameter(f"state {text[:40]!r}: expected {', '.join(allowed)}")
+
+
+def _approver() -> Role:
+    """What the automatic reviewer may: review any role."""
+    allow = RoleConditions(review_requests=AccessReviewConditions(roles=["*"]))
+    return Role(metadata=Metadata(name="@teleport-access-approver"), spec=RoleSpec(allow=allow))
+
+
+def check_start(moment: datetime, now: datetime, end: datetime | None) -> None:
+    """Raises BadParameter for a beginning that is past, too far, or after the end."""
+    if moment.tzinfo is None:
+        raise BadParameter("assume_start_time has no time zone")
+    if moment <= now or moment > now + MAX_AHEAD:
+        raise BadParameter(
+            f"assume_start_time is {moment.isoformat()}, expected within the next {MAX_AHEAD.days} days"
+        )
+    if end is not None and moment >= end:
+        raise BadParameter(f"assume_start_time is {moment.isoformat()}, the access ends before, at {end.isoformat()}")

@@ -1,0 +1,1 @@
+"""Signed HTTP webhooks, both ways: what happens to access requests goes out, reviews come in."""
