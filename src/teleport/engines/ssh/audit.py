@@ -60,6 +60,7 @@ class Audit:
         self._login = ""
         self._refusals = 0
         self._indices: dict[str, int] = {}
+        self._last_session = ""
         self.received = 0
         self.sent = 0
 
@@ -93,8 +94,9 @@ class Audit:
         if self._identity is not None:
             self._tell(self._event(ClientDisconnected, reason=reason))
 
-    def left(self, sid: str = "") -> None:
-        """The connection is closed: how much it carried."""
+    def left(self) -> None:
+        """The connection is closed: how much it carried, told of the last session that ran on it."""
+        sid = self._last_session
         if self._identity is not None and (self.received or self.sent):
             self._tell(self._event(SessionData, sid=sid, rx=self.received, tx=self.sent, ei=SESSION_DATA_INDEX))
 
@@ -108,6 +110,7 @@ class Audit:
             initial_command=list(live.command),
             session_recording="node" if is_recorded else "off",
         )
+        self._last_session = live.id
         self._tell(event)
 
     def resized(self, live: LiveSession) -> Event | None:
@@ -136,9 +139,11 @@ class Audit:
     def executed(self, sid: str, command: str, status: int, problem: str) -> None:
         kind = ExecutionFailed if status != 0 or problem else Executed
         error = problem or exit_error(status)
+        self._last_session = sid
         self._tell(self._event(kind, sid=sid, command=command, exit_code=str(status), exit_error=error))
 
     def subsystem_ended(self, sid: str, name: str, status: int, problem: str) -> None:
+        self._last_session = sid
         if status != 0 or problem:
             self.subsystem_failed(name, problem or exit_error(status), sid)
         else:
