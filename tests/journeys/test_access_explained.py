@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import LOGIN
 from harness.cluster import Agent, Cluster, Finished
 from harness.people import Person
+
+from conftest import LOGIN
 
 ROLE = """
 kind: role
@@ -97,3 +98,18 @@ class TestDiff:
         assert cluster.tctl("access", "diff", "-f", str(other)).status == 1
         other.write_text(ROLE.format(name="x", ttl="8h", logins='"{{broken"', place="x").replace("{{{{", "{{"))
         assert cluster.tctl("access", "diff", "-f", str(other)).status == 1
+
+
+class TestWhyNot:
+    def test_for_oneself(self, dave: Person, agent: Agent) -> None:
+        dave.log_in()
+        done = dave.tsh("ls", f"--why-not={LOGIN}@behind").ok()
+        assert done.out == 'access to node "behind" allowed by role "behind-only".\n'
+        refused = dave.tsh("ls", "--why-not=nobody@behind")
+        assert refused.status == 1
+        assert f"Logins that are open to you there: {LOGIN}" in refused.out
+
+    def test_the_hidden_and_the_absent_are_alike(self, dave: Person) -> None:
+        hidden, absent = (dave.tsh("ls", f"--why-not={LOGIN}@{name}") for name in ("alpha", "no-such-host"))
+        assert (hidden.status, hidden.out) == (absent.status, absent.out)
+        assert dave.tsh("ls", "--why-not=alpha", "--format=json").json["allowed"] is False

@@ -10,6 +10,7 @@ import msgspec
 
 from teleport.api.route import Route
 from teleport.api.routes import (
+    access,
     access_lists,
     access_requests,
     audit,
@@ -30,6 +31,7 @@ from teleport.api.routes import (
     webhooks,
 )
 from teleport.api.server import Binding
+from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.audit import Audit
@@ -75,6 +77,7 @@ class Parts:
     tokens: JoinTokens
     resources: Resources
     listing: Listing
+    access: AccessAnswers
     access_requests: AccessRequests
     access_lists: ListParts
     trackers: Trackers
@@ -133,6 +136,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(resources.CREATE, parts.resources.create),
         _bind(resources.PUT, parts.resources.put),
         _bind(resources.DELETE, parts.resources.delete),
+        _bind(access.EXPLAIN, parts.access.explain),
         *_asking(parts.access_requests),
         *_lists(parts.access_lists),
         *_sessions(parts),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_lists.watching import GrantWatch
 from teleport.auth.access_requests.parts import AccessRequests
@@ -208,6 +209,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         tokens=JoinTokens(cluster, guard, admin_actions),
         resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),
         listing=listing,
+        access=AccessAnswers(cluster, nodes),
         access_requests=access_requests,
         access_lists=ListParts.of(cluster, guard),
         trackers=Trackers(cluster, guard),

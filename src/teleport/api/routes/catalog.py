@@ -6,6 +6,7 @@ from typing import Any
 
 from teleport.api.route import Route
 from teleport.api.routes import (
+    access,
     access_lists,
     access_requests,
     audit,
@@ -37,6 +38,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *certificates.ROUTES,
     *tokens.ROUTES,
     *resources.ROUTES,
+    *access.ROUTES,
     *access_lists.ROUTES,
     *access_requests.ROUTES,
     *webhooks.ROUTES,

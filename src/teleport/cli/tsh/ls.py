@@ -28,10 +28,15 @@ def arguments(parser: Arguments) -> None:
     parser.switch("-v", "--verbose", help="show node ids, do not cut labels")
     parser.switch("-R", "--all", help="servers of all clusters you are logged in to")
     parser.choice("-f", "--format", choices=FORMATS, default="text", help="form of the output")
+    parser.add_argument("--why-not", metavar="[LOGIN@]NAME", help="tell why this server is missing or refuses")
     parser.examples("tsh ls env=prod,team=db", "tsh ls --search=web", 'tsh ls --query=\'labels["env"] == "prod"\'')
 
 
 def run(options: Namespace) -> int:
+    if options.why_not:
+        from teleport.cli.tsh import why_not
+
+        return why_not.explain(account_of(options), options)
     if options.all:
         return _everywhere(options)
     print_nodes(account_of(options, headless=True), options, sys.stdout)

@@ -60,7 +60,7 @@ def _connection(options: Namespace, environment: dict[str, str]) -> Action | Non
 
 
 def _listing(options: Namespace, environment: dict[str, str]) -> Action | None:
-    if options.debug or options.identity or options.all:
+    if options.debug or options.identity or options.all or options.why_not:
         return None
     criteria(options)  # what is wrong with them the program itself tells
     who = account.find(choice_of(options), environment)
