@@ -21,7 +21,9 @@ from teleport.credentials import passwords
 from teleport.foundation.errors import BadParameter, NotFound, Unsupported
 from teleport.model.events.user import PasswordChanged, UserCreated, UserUpdated
 from teleport.model.resource import Metadata
+from teleport.model.resources.access_request import AccessRequest
 from teleport.model.resources.user import CreatedBy, User, UserRef, UserSpec
+from teleport.model.resources.user_login_state import UserLoginState
 from teleport.model.resources.user_secrets import LoginAttempts, UserSecrets
 from teleport.model.sensitive import Secret
 
@@ -111,6 +113,12 @@ class Users:
         """A user was deleted: nothing that was theirs stays, or a namesake would inherit it."""
         await self._forget_secrets(name)
         await self._tokens.end_all(name)
+        async for request in self._store.iterate(AccessRequest):
+            if request.spec.user == name:
+                with contextlib.suppress(NotFound):
+                    await self._store.delete(AccessRequest, request.name)
+        with contextlib.suppress(NotFound):
+            await self._store.delete(UserLoginState, name)
 
     async def _forget_secrets(self, name: str) -> None:
         for kind in (UserSecrets, LoginAttempts):

@@ -68,13 +68,14 @@ class GetAccessRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class ReviewAccessRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`state`: APPROVED or DENIED."""
+    """`state`: APPROVED, DENIED, or PROMOTED: who asks becomes a member of `access_list`, which the caller runs."""
 
     id: str
     state: str
     reason: str = ""
     annotations: dict[str, tuple[str, ...]] = {}
     assume_start_time: datetime | None = None
+    access_list: str = ""
 
 
 class SetAccessRequestState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from teleport.api.route import Empty
+from teleport.api.routes.access_lists import AddMember
 from teleport.api.routes.access_requests import (
     AccessRequestId,
     AccessRequestShown,
     ReviewAccessRequest,
     SetAccessRequestState,
 )
+from teleport.auth.access_lists.members import ListMembers
 from teleport.auth.access_requests.records import reviewed_event, updated_event
 from teleport.auth.access_requests.register import Register
 from teleport.auth.access_requests.telling import Telling
@@ -49,24 +51,31 @@ class _Refused(Exception):
 class Deciding:
     """Changes what requests are."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, register: Register, telling: Telling) -> None:
+    def __init__(
+        self, cluster: Cluster, guard: Guard, register: Register, telling: Telling, lists: ListMembers
+    ) -> None:
         self._cluster = cluster
         self._guard = guard
         self._register = register
         self._telling = telling
+        self._lists = lists
 
     async def review(self, caller: Caller, request: ReviewAccessRequest) -> AccessRequestShown:
         """By the caller's lasting roles. Raises AccessDenied, BadParameter, NotFound."""
         role_set = (await own_role_set(self._cluster, caller)).at(self._cluster.clock.now())
         review = AccessReview(
             author=role_set.username,
-            proposed_state=_state(request.state, ("APPROVED", "DENIED")),
+            proposed_state=_state(request.state, ("APPROVED", "DENIED", "PROMOTED")),
             reason=request.reason,
             created=self._cluster.clock.now(),
             annotations={key: list(values) for key, values in request.annotations.items()},
             assume_start_time=request.assume_start_time,
         )
-        return self._register.shown(await self.review_as(caller, role_set, request.id, review))
+        if review.proposed_state == "PROMOTED":
+            written = await self._promoted(caller, role_set, request, review)
+        else:
+            written = await self.review_as(caller, role_set, request.id, review)
+        return self._register.shown(written)
 
     async def review_as(self, caller: Caller, reviewer: RoleSet, name: str, review: AccessReview) -> AccessRequest:
         """A review by whoever `reviewer` is."""
@@ -76,6 +85,35 @@ class Deciding:
         await self._telling.tell("reviewed", written, kept)
         if written.spec.state != "PENDING":
             await self._telling.tell("resolved", written)
+        return written
+
+    async def _promoted(
+        self, caller: Caller, reviewer: RoleSet, request: ReviewAccessRequest, review: AccessReview
+    ) -> AccessRequest:
+        """By a reviewer who runs the list: membership in place of access for a time."""
+        if not request.access_list:
+            raise BadParameter("name the access list that the requester becomes a member of")
+        await self._refuse_own(caller, await self._register.get(request.id))
+        found = await self._lists.run_by(caller, request.access_list)
+        title = found.spec.title
+
+        def edit(found: AccessRequest) -> AccessRequest:
+            decision = reviews.may_review(reviewer, found)
+            if not decision.allowed:
+                raise _Refused(decision)
+            return promoted(found, review, title, reviewer)
+
+        try:
+            written = await self._register.edit(request.id, edit)
+        except _Refused as refused:
+            await self._guard.enforce(caller, refused.decision, request.id)
+            raise AssertionError("a refused review was let through") from refused
+        member = AddMember(name=request.access_list, member=written.spec.user, reason=request.reason)
+        await self._lists.add(caller, member)
+        await self._cluster.journal.record(
+            reviewed_event(caller, written, written.spec.reviews[-1], request.access_list)
+        )
+        await self._telling.tell("resolved", written)
         return written
 
     async def review_by_rule(self, request: AccessRequest, verdict: Verdict) -> AccessRequest:
@@ -165,6 +203,21 @@ def _state(text: str, allowed: tuple[RequestState, ...]) -> RequestState:
         if state == text.upper():
             return state
     raise BadParameter(f"state {text[:40]!r}: expected {', '.join(allowed)}")
+
+
+def promoted(request: AccessRequest, review: AccessReview, title: str, reviewer: RoleSet) -> AccessRequest:
+    """The request that became a membership."""
+    kept = msgspec.structs.replace(review, author=reviewer.username, roles=list(reviewer.names))
+    spec = msgspec.structs.replace(
+        request.spec,
+        state="PROMOTED",
+        reviews=[*request.spec.reviews, kept],
+        resolve_reason=review.reason,
+        promoted_access_list_title=title,
+    )
+    made = msgspec.structs.replace(request, spec=spec)
+    made.check()
+    return made
 
 
 def _approver() -> Role:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teleport.auth.access_lists.members import ListMembers
 from teleport.auth.access_requests.asking import Asking
 from teleport.auth.access_requests.assuming import Assuming
 from teleport.auth.access_requests.deciding import Deciding
@@ -33,7 +34,7 @@ class AccessRequests:
         """`replica` holds the requests."""
         register, outbox = Register(cluster, replica), Outbox(cluster)
         telling = Telling(cluster, outbox)
-        deciding = Deciding(cluster, guard, register, telling)
+        deciding = Deciding(cluster, guard, register, telling, ListMembers(cluster, guard))
         return cls(
             register=register,
             asking=Asking(cluster, guard, register, deciding, telling),

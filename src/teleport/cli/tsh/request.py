@@ -36,6 +36,7 @@ def arguments(parser: Arguments) -> None:
     reviewing.add_argument("id", metavar="ID")
     reviewing.switch("--approve", help="you are for it")
     reviewing.switch("--deny", help="you are against it")
+    reviewing.add_argument("--promote", metavar="LIST", help="for it, for good: membership of this access list")
     reviewing.add_argument("--reason", default="", help="told to the requester")
     reviewing.add_argument("--assume-start-time", metavar="TIME", help="not before this time, RFC 3339")
     searching = parser.subcommand("search", "look for resources that you can ask for", _search)
@@ -141,11 +142,14 @@ def assume(account: Account, request: AccessRequest, options: Namespace) -> None
 
 
 def _review(options: Namespace) -> int:
-    if bool(options.approve) == bool(options.deny):
-        raise BadParameter("exactly one of --approve and --deny is needed")
+    chosen = {"APPROVED": options.approve, "DENIED": options.deny, "PROMOTED": options.promote}
+    states = [state for state, given in chosen.items() if given]
+    if len(states) != 1:
+        raise BadParameter("exactly one of --approve, --deny and --promote is needed")
     review = routes.ReviewAccessRequest(
         id=options.id,
-        state="APPROVED" if options.approve else "DENIED",
+        state=states[0],
+        access_list=options.promote or "",
         reason=options.reason,
         assume_start_time=requests.time_of(options.assume_start_time, "--assume-start-time"),
     )
