@@ -31,12 +31,10 @@ from teleport.model.resources.lock import Lock
 from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
+from teleport.model.resources.trusted_cluster import TrustedCluster
 from teleport.model.resources.user import User
-from teleport.policy import access_monitoring, expressions, login_rules, templates
+from teleport.policy import access_monitoring, login_rules, role_mapping, role_texts
 from teleport.policy.access_lists import AccessLists
-from teleport.policy.languages import WHERE
-from teleport.policy.matching import FIELDS
-from teleport.policy.role_set import SELECTORS, RoleSet
 
 MAX_RESOURCE = 256 * 1024
 
@@ -190,6 +188,11 @@ async def _check_relying_party(ground: Ground, new: ClusterAuthPreference, old: 
         )
 
 
+async def _write_trusted_cluster(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, TrustedCluster)
+    role_mapping.check(new.spec.role_map)
+
+
 RULES: dict[str, KindRules] = {
     User.KIND: KindRules(before_write=_write_user, before_delete=_delete_user, after_delete=_forget_user),
     Role.KIND: KindRules(before_write=_write_role, before_delete=_delete_role),
@@ -201,6 +204,7 @@ RULES: dict[str, KindRules] = {
     Plugin.KIND: KindRules(before_write=_write_plugin),
     LoginRule.KIND: KindRules(before_write=_write_login_rule),
     AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
+    TrustedCluster.KIND: KindRules(before_write=_write_trusted_cluster),
     ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),
 }
 NO_RULES = KindRules()
@@ -210,25 +214,4 @@ def check_role(role: Role) -> None:
     """Everything in a role that is an expression, a template or a pattern must be readable. Raises BadParameter."""
     if role.name.lower() in _SYSTEM_ROLES:
         raise BadParameter(f"role name {role.name!r} is reserved for the system")
-    role_set = RoleSet.of([role], {}, "nobody")
-    for kind in SELECTORS:
-        role_set.kind(kind)
-    for name in FIELDS:
-        role_set.field(name)
-    for problem in role_set.problems():
-        if problem.role == role.name:
-            side = "deny" if problem.is_deny else "allow"
-            raise BadParameter(f"role {role.name!r}: spec.{side}.{problem.field}: {problem.message}")
-    for side, rules in (("allow", role.spec.allow.rules), ("deny", role.spec.deny.rules)):
-        for number, rule in enumerate(rules):
-            if rule.where.strip():
-                _check_where(role, f"spec.{side}.rules[{number}].where", rule.where)
-    for extension in role.spec.options.cert_extensions:
-        templates.check(extension.value)
-
-
-def _check_where(role: Role, field: str, text: str) -> None:
-    try:
-        expressions.check(text, WHERE)
-    except BadParameter as problem:
-        raise BadParameter(f"role {role.name!r}: {field}: {problem.message}") from problem
+    role_texts.check(role)

@@ -50,7 +50,7 @@ KINDS: Final = (*WATCHED, "cert_authority")
 _GATHER = 0.05
 _TICK = 1.0
 _RECHECK_TICKS = 30
-_BATCH = 50
+_BATCH = 10
 
 
 @dataclass(frozen=True)

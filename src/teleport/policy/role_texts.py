@@ -64,6 +64,10 @@ def _section(side: RoleConditions) -> Texts:
         yield from _condition(f"{name}_labels_expression", side.expression(name), _labels)
     for number, resource in enumerate(side.kubernetes_resources):
         yield from _each(f"kubernetes_resources[{number}]", (resource.name, resource.namespace), _pattern)
+    for number, permission in enumerate(side.db_permissions):
+        for key, values in permission.match.items():
+            yield from _each(f"db_permissions[{number}].match.{key}", values, _pattern)
+    yield from _each("mcp.tools", side.mcp.tools if side.mcp is not None else (), patterns.matcher)
     for number, rule in enumerate(side.rules):
         yield from _condition(f"rules[{number}].where", rule.where, _where)
     yield from _impersonation(side)

@@ -17,6 +17,12 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"node_labels": {"{{x": "y"}}, "node_labels"),
     ({"db_labels_expression": "nonsense"}, "db_labels_expression"),
     ({"rules": [{"resources": ["role"], "verbs": ["read"], "where": "a &&"}]}, "rules[0].where"),
+    ({"mcp": {"tools": ["^($"]}}, "mcp.tools"),
+    ({"db_permissions": [{"permissions": ["SELECT"], "match": {"env": "^($"}}]}, "db_permissions[0].match.env"),
+    (
+        {"kubernetes_resources": [{"kind": "pod", "name": "^($", "namespace": "a", "verbs": ["get"]}]},
+        "kubernetes_resources[0]",
+    ),
     ({"impersonate": {"users": ["x"], "roles": ["y"], "where": "foo()"}}, "impersonate.where"),
     ({"request": {"roles": ["^($"]}}, "request.roles"),
     (
