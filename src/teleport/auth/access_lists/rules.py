@@ -12,7 +12,7 @@ from teleport.foundation.errors import BadParameter, NotFound
 from teleport.model.resources.access_list import AccessList, AccessListMember, Audit
 from teleport.model.resources.role import Role
 from teleport.model.resources.user import User
-from teleport.policy.access_lists import LIST, AccessLists, Granted, Person, next_audit
+from teleport.policy.access_lists import LIST, AccessLists, Person, next_audit
 
 MAX_MEMBERS = 10_000
 
@@ -92,10 +92,8 @@ def gains(
     """Whether this person would have more by the new member than without it."""
     old = AccessLists(lists, before).grants(person, now)
     after = AccessLists(lists, [*(one for one in before if one.key != new.key), new]).grants(person, now)
-    return not _covers(old, after)
-
-
-def _covers(old: Granted, new: Granted) -> bool:
-    if set(new.roles) - set(old.roles):
-        return False
-    return all(set(values) <= set(old.traits.get(name, ())) for name, values in new.traits.items())
+    more = set(after.roles) - set(old.roles) - set(person.roles)
+    return bool(more) or any(
+        set(values) - set(old.traits.get(name, ())) - set(person.traits.get(name, ()))
+        for name, values in after.traits.items()
+    )
