@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import LOGIN
 from harness.cluster import Agent, Cluster, Finished
 from harness.people import Person
-
-from conftest import LOGIN
 
 ROLE = """
 kind: role

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import LOGIN
 from harness.chromium import chromium, give_security_key
 from harness.cluster import Agent, Cluster, clean_environment
 from harness.keys import log_in_with_key, run_with_key, sign_up_with_key
 from harness.people import Person
 from harness.processes import BIN, Started
 from playwright.sync_api import expect
-
-from conftest import LOGIN
 
 PREFERENCE = """kind: cluster_auth_preference
 version: v2

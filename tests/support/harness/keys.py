@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ctap_key import SoftwareKey
 from fido2.client import DefaultClientDataCollector, Fido2Client
-
 from harness.cluster import Finished, run
 from harness.people import PASSWORD, Browser, Person, converse
 
