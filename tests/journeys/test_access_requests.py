@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from conftest import LOGIN
@@ -13,6 +17,9 @@ from harness.cluster import Cluster
 from harness.people import Person
 from harness.processes import BIN, until
 from harness.visitors import Visitor
+from webhook_receiver import WebhookReceiver
+
+from teleport.credentials.webhook_signatures import sign
 
 ROLES = f"""kind: role
 version: v7
@@ -136,3 +143,29 @@ def openssh_node(name: str) -> str:
         f"kind: node\nversion: v2\nsub_kind: openssh\nmetadata: {{name: {name}, labels: {{env: test}}}}\n"
         f"spec: {{hostname: {name}, addr: '127.0.0.1:9'}}\n"
     )
+
+
+def test_a_webhook_is_told_and_reviews_through_the_proxy(team: Cluster, tmp_path: Path) -> None:
+    secret = "a secret of the pager, long enough to hold"
+    with WebhookReceiver() as receiver:
+        plugin = (
+            "kind: plugin\nversion: v1\nmetadata: {name: pager}\nspec:\n  type: webhook\n"
+            f"  settings: {{url: '{receiver.url}', reviewer: lena}}\n  credentials: {secret}\n"
+        )
+        team.tctl("create", text=plugin).ok()
+        assert secret not in team.tctl("get", "plugin/pager").ok().out
+        team.tctl("users", "add", "lena", "--roles=lead").ok()
+        team.tctl("users", "add", "dora", "--roles=dev").ok()
+        name = team.tctl("requests", "create", "dora", "--roles=db-root").ok().out.strip()
+        until(lambda: bool(receiver.received), "webhook told")
+        assert json.loads(receiver.received[0].body)["access_request"]["metadata"]["name"] == name
+        body = json.dumps({"access_request": name, "state": "APPROVED", "reason": "on call"}).encode()
+        now = int(time.time())
+        query = urlencode({"id": "m-1", "timestamp": now, "signature": sign(secret, "m-1", now, body)})
+        url = f"https://{team.proxy}/webapi/plugins/pager/reviews?{query}"
+        post = urllib.request.Request(url, data=body, headers={"content-type": "application/octet-stream"})
+        context = ssl._create_unverified_context()
+        with urllib.request.urlopen(post, context=context, timeout=20) as answer:
+            assert json.load(answer) == {"state": "APPROVED"}
+        until(lambda: len(receiver.received) == 3, "decision told")
+    assert "APPROVED" in team.tctl("requests", "ls").ok().out
