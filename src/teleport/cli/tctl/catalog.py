@@ -40,6 +40,7 @@ PROGRAM = Program(
         Entry("requests", f"{_AT}requests", "access requests: list, decide, review", ("request",)),
         Entry("access", f"{_AT}access", "explain decisions, compare roles with a file, test expectations"),
         Entry("acl", f"{_AT}acl", "access lists: members, reviews, whom they reach"),
+        Entry("login_rule", f"{_AT}login_rule", "test login rules on traits"),
         Entry("lock", f"{_AT}lock", "lock a user, a role, a server out"),
         Entry("recordings", f"{_AT}recordings", "list recorded sessions", ("recording",)),
         Entry("version", f"{_AT}version", "print the version"),
