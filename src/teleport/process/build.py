@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +44,8 @@ log = get_logger("process")
 PROCESS = "process"
 """The part of its health that is well once all services have started."""
 
+DRAIN = 5.0
+"""Seconds that running sessions are given when the process is told to stop (SIGTERM)."""
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
 _WHOLE = "start"
@@ -125,7 +128,7 @@ class Building:
             self._clock,
             self._save_admin,
         )
-        self._auth_server = AuthServer(self._auth, settings.listen, _hosts(settings.public), drain=25.0)
+        self._auth_server = AuthServer(self._auth, settings.listen, _hosts(settings.public), drain=DRAIN)
         self.services.append(self._auth_server)
 
     def _cluster_settings(self, settings: AuthSettings) -> ClusterSettings:
@@ -164,7 +167,7 @@ class Building:
     def _build_proxy(self, settings: ProxySettings) -> None:
         place = Place(self._host_id, self._settings.nodename, self._settings.data_dir, self._clock, self._health)
         self._health.expect(ProxyServer.name)
-        self.services.append(ProxyServer(settings, place, self._passage(), self._membership.identity))
+        self.services.append(ProxyServer(settings, place, self._passage(), self._membership.identity, drain=DRAIN))
 
     def _build_node(self, settings: NodeSettings) -> None:
         folder = self._membership.folder("node")
@@ -179,6 +182,7 @@ class Building:
             permit_user_environment=settings.permit_user_env,
             permit_port_forwarding=settings.port_forwarding,
             permit_file_copy=settings.file_copy,
+            drain=timedelta(seconds=DRAIN),
         )
         if self._auth is not None:
             self.services.append(LocalMember(self._auth, folder / registration.IDENTITY_FILE, self._clock))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from typing import Any, Protocol, cast
 
 import asyncssh
@@ -91,6 +92,11 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
         super().connection_made(transport)
         # behind a tunnel the socket's peer is the proxy; certificates are pinned to the person's own machine
         self._peer_addr, self._peer_port = self._client_address
+
+    def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
+        """An error nobody foresaw ends the connection; asyncssh itself would not say a word."""
+        log.error("an SSH connection failed", error=exc_info[1] if exc_info else sys.exc_info()[1])
+        super().internal_error(exc_info, error_logger)
 
     # -- authentication
 

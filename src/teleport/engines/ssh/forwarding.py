@@ -124,9 +124,7 @@ class ChannelSide(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes])
 async def connect_tcp(host: str, port: int, touch: Callable[[], None]) -> SocketSide:
     """Raises OSError, TimeoutError."""
     async with asyncio.timeout(CONNECT_TIMEOUT):
-        _, side = await asyncio.get_running_loop().create_connection(
-            lambda: SocketSide(touch), host, port, happy_eyeballs_delay=0.25
-        )
+        _, side = await asyncio.get_running_loop().create_connection(lambda: SocketSide(touch), host, port)
     return side
 
 
