@@ -1,4 +1,4 @@
-"""Every asynchronous test runs on the event loop that the daemons run on: it has fewer abilities than asyncio's own."""
+"""Asynchronous tests run on the event loop that the daemons run on: it has fewer abilities than asyncio's own."""
 
 from __future__ import annotations
 
