@@ -14,6 +14,7 @@ help:
 	@echo "make run    start auth, proxy and SSH service on https://localhost:3080"
 	@echo "make test   run every test, with the real ssh, ansible and Chromium"
 	@echo "make check  format, lint, types, import contract"
+	@echo "make fuzz   send changed input to every parser and door that strangers reach; ARGS='--seconds 60'"
 	@echo "make bench  measure against OpenSSH and HAProxy, print the table of docs/benchmarks.md"
 
 run: env web
@@ -62,6 +63,9 @@ test: dev web
 	scripts/test-programs
 	cd web && npm test --silent
 	$(BIN)/pytest -n auto $(ARGS)
+
+fuzz: dev web
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: dev web
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -157,7 +157,7 @@ def _decoded_query(route: Route[Request, Response], query: str) -> dict[str, obj
 def _decoded_mapping(key: str, text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadParameter(f"query: {key}: {error}") from error
 
 
@@ -174,7 +174,7 @@ def decode_answer(route: Route[Request, Response], status: int, body: bytes) -> 
         if route.shape is Shape.TEXT:
             return msgspec.convert({"text": body.decode()}, route.response)
         return msgspec.json.decode(body or b"{}", type=route.response, dec_hook=read_json)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unavailable(f"{route.path}: the answer is not what was expected: {error}") from error
 
 
@@ -182,6 +182,6 @@ def failure(status: int, body: bytes) -> TeleportError:
     """The error that an answer with this status and body stands for."""
     try:
         error = msgspec.json.decode(body, type=Failure).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Unavailable(f"the server answered with HTTP status {status} and no reason")
     return from_code(error.code, error.message, error.event_id)

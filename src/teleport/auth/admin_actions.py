@@ -66,5 +66,5 @@ def _decoded(header: str) -> MfaResponse:
     try:
         raw = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
         return msgspec.json.decode(raw, type=MfaResponse, dec_hook=read_json)
-    except (ValueError, msgspec.DecodeError) as problem:
+    except (ValueError, msgspec.DecodeError, RecursionError) as problem:
         raise BadParameter("the answer to the MFA challenge is malformed") from problem

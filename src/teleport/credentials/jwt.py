@@ -65,7 +65,7 @@ def verify(token: str, keys: Sequence[PublicKey], claims: type[T], *, audience: 
         registered = msgspec.json.decode(body, type=_Registered)
         _check_registered(registered, audience, issuer, now)
         return msgspec.json.decode(body, type=claims)
-    except (msgspec.DecodeError, BadParameter, Unsupported, ValueError) as problem:
+    except (msgspec.DecodeError, RecursionError, BadParameter, Unsupported, ValueError) as problem:
         raise NotAuthenticated(f"token refused: {problem}") from problem
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from teleport.credentials import subject
@@ -26,6 +26,10 @@ _UNDERSTOOD = {
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
 }
 
+_UNREADABLE = (
+    x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm,
+)  # fmt: skip
+
 
 def verify_peer(der: bytes, authorities: Sequence[TrustedAuthority], now: datetime) -> Identity:
     """The holder of a certificate signed by a user or host authority among `authorities`.
@@ -40,7 +44,7 @@ def verify_peer(der: bytes, authorities: Sequence[TrustedAuthority], now: dateti
         identity = subject.decode(
             certificate.subject, certificate.not_valid_after_utc, is_host=authority.kind == "host"
         )
-    except (BadParameter, ValueError, x509.ExtensionNotFound) as problem:
+    except (BadParameter, ValueError, *_UNREADABLE) as problem:
         raise NotAuthenticated(f"certificate refused: {problem}") from problem
     if identity.cluster != authority.cluster:
         raise NotAuthenticated(

@@ -243,7 +243,7 @@ def challenge_of(response: AuthenticationResponse | RegistrationResponse) -> byt
     """Which kept Challenge this answers. Proves nothing. Raises NotAuthenticated."""
     try:
         said = msgspec.json.decode(_decoded(response.response.client_data_json), type=_ClientData)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise NotAuthenticated("passkey refused: its client data is malformed") from problem
     return _decoded(said.challenge)
 
@@ -268,7 +268,7 @@ def _parse(raw: bytes | msgspec.Raw, form: type[_Message]) -> _Message:
         raise BadParameter(f"WebAuthn response of {len(raw)} bytes is too long")
     try:
         return msgspec.json.decode(raw, type=form)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadParameter(f"WebAuthn response: {problem}") from problem
 
 

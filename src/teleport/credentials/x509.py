@@ -96,12 +96,14 @@ def load(certificate: bytes | str) -> x509.Certificate:
     raw = certificate.encode() if isinstance(certificate, str) else certificate
     if len(raw) > _MAX_BYTES * 2:
         raise BadParameter(f"certificate of {len(raw)} bytes is too long")
+    is_pem = raw.lstrip().startswith(b"-----")
     try:
-        if raw.lstrip().startswith(b"-----"):
-            return x509.load_pem_x509_certificate(raw)
-        return x509.load_der_x509_certificate(raw)
-    except ValueError as problem:
+        parsed = x509.load_pem_x509_certificate(raw) if is_pem else x509.load_der_x509_certificate(raw)
+        # the library reads these when they are first asked for: what is broken in them must show here
+        _ = parsed.version, parsed.subject, parsed.issuer
+    except (ValueError, TypeError, x509.InvalidVersion) as problem:
         raise BadParameter("certificate: expected X.509 in PEM or DER") from problem
+    return parsed
 
 
 def ca_pin(certificate: bytes | str) -> str:

@@ -203,7 +203,7 @@ def _require_known(request: Request, known: list[tuple[str, Any]]) -> None:
 def _decode(body: bytes, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=kind, dec_hook=read_json)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadParameter(f"request body: {problem}") from None
 
 

@@ -1,0 +1,342 @@
+"""Everything of ours that reads bytes before it is known whose they are, and what each promises to raise."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from authenticator import SoftwareAuthenticator
+from authorities import NOW, Authority, alice, host
+
+from teleport.api.messages import decode_call
+from teleport.api.route import Route
+from teleport.api.routes.catalog import PUBLIC_ROUTES
+from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
+from teleport.credentials.keys import PrivateKey, PublicKey
+from teleport.credentials.webauthn import RelyingParty
+from teleport.engines.ssh import sftp_protocol, sftp_server
+from teleport.foundation import durations
+from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
+from teleport.model import codec
+from teleport.model.resources.presets import presets
+from teleport.net import frames
+from teleport.policy import expressions, languages, templates
+from teleport.policy.filters import ResourceFilter
+from teleport.storage.audit.lines import read_line
+from teleport.tunnel.messages import AgentHello, DataHello, DialRequest, FromAgent, FromProxy
+from teleport.wire import client_hello, opening, proxy_protocol, recording
+from teleport.wire.errors import Incomplete, RemoteProtocolError
+from teleport.wire.terminal import TerminalSize
+
+
+@dataclass(frozen=True)
+class Target:
+    """`run` reads `data`; it may raise what is `promised` and nothing else, and it soon returns."""
+
+    name: str
+    run: Callable[[bytes], object]
+    promised: tuple[type[Exception], ...]
+    seeds: tuple[bytes, ...]
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+# -- the single port
+
+
+def _opening(parse: Callable[[bytes], object], limit: int) -> Callable[[bytes], None]:
+    """As `net.peek` reads: the answer to a part asks for more than the part, within the limit, or stands."""
+
+    def run(data: bytes) -> None:
+        size = 1
+        while size <= len(data):
+            found = parse(data[:size])
+            if not isinstance(found, Incomplete):
+                return
+            assert found.needed > size, f"asks for {found.needed} bytes after {size}"
+            if found.needed > limit:
+                return
+            size = found.needed
+
+    return run
+
+
+def _hello(name: str, *protocols: str) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name or None).do_handshake()
+    return outgoing.read()
+
+
+HELLOS = (
+    _hello("proxy.example.com", "h2", "http/1.1"),
+    _hello("", "teleport-dial"),
+    _hello("61.teleport.cluster.local"),
+)
+_V4, _V6 = ("203.0.113.9", 1234), ("2001:db8::9", 65535)
+HEADERS = (
+    proxy_protocol.encode_v1(_V4, _V4),
+    proxy_protocol.encode_v1(_V6, _V6),
+    b"PROXY UNKNOWN\r\n",
+    proxy_protocol.encode_v2(_V4, _V4),
+    proxy_protocol.encode_v2(_V6, _V6),
+    proxy_protocol.V2_START + b"\x21\x11\x00\x13" + bytes(12) + b"\x04\x00\x04abcd",
+    proxy_protocol.V2_START + b"\x20\x00\x00\x00",
+)
+PORT = (
+    Target("ClientHello", _opening(client_hello.parse, client_hello.MAX_SIZE), (RemoteProtocolError,), HELLOS),
+    Target("PROXY header", _opening(proxy_protocol.parse, proxy_protocol.MAX_SIZE), (RemoteProtocolError,), HEADERS),
+    Target(
+        "opening",
+        _opening(opening.parse, opening.MAX_SIZE),
+        (RemoteProtocolError,),
+        (*HELLOS, *HEADERS, b"GET / HTTP/1.1\r\n", b"SSH-2.0-x\r\n", b"\0\0\0\x08\x04\xd2\x16/"),
+    ),
+)
+
+# -- frames
+
+
+def _frames(form: Any) -> Callable[[bytes], None]:
+    decoder = msgspec.json.Decoder(form)
+
+    def run(data: bytes) -> None:
+        whole = frames.FrameDecoder(decoder)
+        whole.feed(data)
+        assert whole.pending <= frames.MAX_FRAME + 4
+        frames.FrameDecoder(decoder).feed(data[: len(data) // 2])
+
+    return run
+
+
+_MESSAGES = (
+    DialRequest(target="web-1", login="root", labels={"env": "prod"}, trace_id="x"),
+    AgentHello(host_id="a", cluster="example"),
+    DataHello(host_id="a", control_id="b", data_id="c"),
+)
+_FRAMES = tuple(frames.encode(message) for message in _MESSAGES)
+FRAMES = tuple(
+    Target(f"frames of {name}", _frames(form), (RemoteProtocolError,), (*_FRAMES, b"\0\0\0\x0f" + b'{"type":"ping"}'))
+    for name, form in (
+        ("a dial", DialRequest),
+        ("an agent's hello", AgentHello),
+        ("a data hello", DataHello),
+        ("an agent", FromAgent),
+        ("a proxy", FromProxy),
+    )
+)
+
+# -- the public API
+
+
+def _call(route: Route[Any, Any]) -> Callable[[bytes], None]:
+    """Path values, query and body in one input, between line feeds."""
+
+    def run(data: bytes) -> None:
+        path, _, rest = data.partition(b"\n")
+        query, _, body = rest.partition(b"\n")
+        values = dict.fromkeys(route.path_fields, path.decode(errors="replace"))  # as servers unquote it
+        decode_call(route, values, query.decode("latin-1"), body)
+
+    return run
+
+
+_CALLS = (
+    b'x\n\n{"user":"alice","pass":"secret","totp_code":"123456"}',
+    b'../x\na=b&type=host\n{"token":"0","password":"cGFzcw==","second_factor_token":"1"}',
+    b'\nlimit=1\n{"deviceType":"totp","host_id":"","node_name":"a","role":"Node","public_ssh_key":"YQ=="}',
+)
+CALLS = tuple(
+    Target(f"{route.method} {route.path}", _call(route), (TeleportError,), _CALLS) for route in PUBLIC_ROUTES
+)
+
+# -- proofs
+
+
+class _Passkeys:
+    """One challenge of each sort, and honest answers to them."""
+
+    def __init__(self) -> None:
+        self.party = RelyingParty(id="proxy.example.com", name="t", origins=("https://proxy.example.com",))
+        device = SoftwareAuthenticator("https://proxy.example.com")
+        options, self.registering = webauthn.begin_registration(
+            self.party, b"h" * 32, "a", (), NOW, passwordless=True
+        )
+        self.registration = device.create_json(msgspec.json.encode(options))
+        parsed = webauthn.parse_registration(self.registration)
+        self.known = webauthn.finish_registration(self.party, self.registering, parsed, NOW)
+        asked, self.asking = webauthn.begin_authentication(self.party, [self.known], NOW)
+        self.assertion = device.get_json(msgspec.json.encode(asked))
+
+    def register(self, data: bytes) -> None:
+        parsed = webauthn.parse_registration(data)
+        webauthn.challenge_of(parsed)
+        webauthn.finish_registration(self.party, self.registering, parsed, NOW)
+
+    def authenticate(self, data: bytes) -> None:
+        parsed = webauthn.parse_authentication(data)
+        webauthn.challenge_of(parsed)
+        webauthn.finish_authentication(self.party, self.asking, parsed, [self.known], NOW)
+
+
+class _Certificates:
+    """Of a user and of a host, as SSH and as X.509."""
+
+    def __init__(self) -> None:
+        self.user, self.host = Authority("user"), Authority("host")
+        ssh, tls = PrivateKey.generate("ed25519").public, PrivateKey.generate("ecdsa-p256").public
+        self.trusted = [self.user.trusted, self.host.trusted]
+        self.lines = (
+            ssh_certificates.issue_user(alice(), ssh, self.user.ssh, NOW).encode(),
+            ssh_certificates.issue_host(host(), ssh, self.host.ssh, NOW, ["web-1"]).encode(),
+        )
+        self.ders = (
+            x509.to_der(x509.issue_user(alice(), tls, self.user.tls, NOW)),
+            x509.to_der(x509.issue_host(host(), tls, self.host.tls, NOW)),
+        )
+        self.keys = (ssh.ssh().encode(), tls.pem.encode())
+
+    def ssh_user(self, data: bytes) -> None:
+        line = _text(data)
+        ssh_certificates.read_user(line)
+        ssh_certificates.verify_user(line, [self.user.trusted], "root", NOW, "192.0.2.1")
+
+    def ssh_host(self, data: bytes) -> None:
+        line = _text(data)
+        ssh_certificates.read_host(line)
+        ssh_certificates.verify_host(line, [self.host.trusted], ["web-1"], NOW)
+
+    def peer(self, data: bytes) -> None:
+        peers.verify_peer(data, self.trusted, NOW)
+
+    def identity(self, data: bytes) -> None:
+        x509.read_identity(data, "user")
+
+
+_passkeys, _certificates = _Passkeys(), _Certificates()
+_REFUSALS = (BadParameter, NotAuthenticated)
+PROOFS = (
+    Target("WebAuthn registration", _passkeys.register, _REFUSALS, (_passkeys.registration,)),
+    Target("WebAuthn answer", _passkeys.authenticate, _REFUSALS, (_passkeys.assertion,)),
+    Target("SSH user certificate", _certificates.ssh_user, _REFUSALS, _certificates.lines),
+    Target("SSH host certificate", _certificates.ssh_host, _REFUSALS, _certificates.lines),
+    Target("TLS peer", _certificates.peer, _REFUSALS, _certificates.ders),
+    Target("identity of a certificate", _certificates.identity, _REFUSALS, _certificates.ders),
+    Target("public key", PublicKey.from_text, _REFUSALS, (*_certificates.keys, *_certificates.lines)),
+    Target(
+        "one-time code",
+        lambda data: totp.accept("JBSWY3DPEHPK3PXP", msgspec.json.decode(data, type=str), NOW),
+        (msgspec.DecodeError, UnicodeDecodeError),
+        (b'"123456"', b'" 1 "'),
+    ),
+)
+
+# -- documents
+
+
+def _yaml(data: bytes) -> None:
+    """What was read is written so that it is read as the same."""
+    found = codec.from_yaml(data)
+    assert codec.to_yaml(codec.from_yaml(codec.to_yaml(found))) == codec.to_yaml(found)
+
+
+def _recording(data: bytes) -> None:
+    reader = recording.RecordingReader()
+    for start in range(0, len(data), 1000):
+        reader.feed(data[start : start + 1000])
+
+
+_ROLES = presets("no-login")[:3]
+_DOCUMENTS = tuple(codec.to_yaml([role]).encode() for role in _ROLES)
+_JSON = tuple(codec.encode_json(role) for role in _ROLES)
+_PART = recording.encode_part(
+    1,
+    [
+        recording.Started(0, recording.RecordingInfo(sid="s", user="a", login="b", started=NOW)),
+        recording.Printed(1, b"hello"),
+        recording.Resized(2, 80, 24),
+        recording.Noted(3, b"{}"),
+        recording.Ended(4, recording.RecordingEnd(ended=NOW + timedelta(seconds=1))),
+    ],
+)
+DOCUMENTS = (
+    Target("YAML", _yaml, (TeleportError,), (*_DOCUMENTS, b"kind: token\nspec: {roles: [node]}\n---\nkind: lock\n")),
+    Target("JSON documents", codec.from_json, (TeleportError,), _JSON),
+    Target("recording", _recording, (recording.DamagedRecording,), (_PART, _PART * 2, _PART[:40])),
+    Target("audit event", read_line, (BadParameter,), (b'{"event":"exec","uid":"1","time":"2030-01-01T00:00:00Z"}',)),
+    Target("terminal size", lambda data: TerminalSize.parse(_text(data)), (ValueError,), (b"80:24", b"80x24")),
+    Target("duration", lambda data: durations.parse(_text(data)), (BadParameter, ValueError), (b"1h30m", b"1.5s")),
+)
+
+# -- expressions
+
+
+def _expression(language: languages.Language) -> Callable[[bytes], None]:
+    return lambda data: expressions.check(_text(data), language)
+
+
+def _template(data: bytes) -> None:
+    templates.check(_text(data))
+    templates.expand([_text(data)], {"logins": ["root"], "team": ["a", "b"]})
+
+
+def _query(data: bytes) -> None:
+    query, _, search = _text(data).partition("\n")
+    found = ResourceFilter(query, search)
+    for role in _ROLES:
+        found.matches(role)
+
+
+_EXPRESSIONS: tuple[bytes, ...] = (
+    b'contains(user.spec.roles, "x") && !equals(resource.metadata.name, "y")',
+    b'labels["env"] == "prod" || regexp.match(labels.team, "^a.*$")',
+    b'hasPrefix(name, "web") && search("a", "b")',
+    b'split(labels["x"], ",")',
+)
+EXPRESSIONS = (
+    *(
+        Target(f"expression of {language.name}", _expression(language), (BadParameter,), _EXPRESSIONS)
+        for language in (languages.LABELS, languages.WHERE, languages.FILTER, languages.SESSION_FILTER)
+    ),
+    Target("query", _query, (BadParameter,), _EXPRESSIONS),
+    Target(
+        "template", _template, (BadParameter,), (b"{{internal.logins}}", b"{{email.local(external.a)}}", b"a-{{x}}")
+    ),
+)
+
+# -- files
+
+
+def _sftp(data: bytes) -> None:
+    """What the listener hears never harms the session that it listens to."""
+    listener = sftp_protocol.Listener()
+    for start in range(0, len(data), 100):
+        listener.hear_client(data[start : start + 100])
+        for _ in listener.hear_server(data[start : start + 100]):
+            pass
+
+
+def _sftp_request(data: bytes) -> None:
+    """Requests that touch no file: what is opened is a handle that does not exist."""
+    kind = bytes((sftp_server.CLOSE,))
+    sftp_server.Server().answer(memoryview(kind + data))
+
+
+_OPEN = sftp_server.framed(b"\3\0\0\0\1" + sftp_server.string(b"/etc/motd") + b"\0\0\0\1\0\0\0\0")
+FILES = (
+    Target("SFTP as heard", _sftp, (), (_OPEN, sftp_server.framed(b"\1\0\0\0\3"), _OPEN * 3)),
+    Target("SFTP request", _sftp_request, (sftp_server.Malformed,), (b"\0\0\0\1\0\0\0\4abcd", b"")),
+)
+
+TARGETS: Sequence[Target] = (*PORT, *FRAMES, *CALLS, *PROOFS, *DOCUMENTS, *EXPRESSIONS, *FILES)
