@@ -6,6 +6,7 @@ Works for root and for a plain user (who becomes root of a user namespace of his
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class ShutIn:
     def _devices(self) -> str:
         done = subprocess.run([*self.prefix, "cat", "/proc/net/route"], capture_output=True, text=True, check=False)
         return done.stdout
+
+    def cut(self) -> None:
+        """Nothing passes any more, and nobody is told: packets go unanswered."""
+        os.kill(self._network.pid, signal.SIGSTOP)
+
+    def mend(self) -> None:
+        os.kill(self._network.pid, signal.SIGCONT)
 
     def close(self) -> None:
         self._network.kill()
