@@ -126,7 +126,8 @@ def explain(problem: Exception, where: str, banner: str = "") -> TeleportError:
         case asyncssh.HostKeyNotVerifiable():
             return NotAuthenticated(f"{where}: the server does not prove to be what was asked for ({problem.reason})")
         case asyncssh.ConnectionLost():
-            return Unavailable(f"{where}: {reason or 'the connection was lost'}")
+            lost = "no answer in time" if "timeout" in problem.reason.lower() else "the connection was lost"
+            return Unavailable(f"{where}: {reason or lost}")
         case asyncssh.DisconnectError():
             return AccessDenied(f"{where}: {reason or problem.reason}")
         case asyncssh.ChannelOpenError():
