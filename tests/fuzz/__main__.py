@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
-from fuzzing.doors import knock, proxy_doors, ssh_door
+from fuzzing.doors import knock, proxy_doors, ssh_doors
 from fuzzing.hunt import Hunt
 from fuzzing.targets import TARGETS
 
@@ -41,8 +41,8 @@ def main() -> int:
 async def _knock_everywhere(seconds: float, seed: int, is_wanted: Callable[[str], bool]) -> list[str]:
     found: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        async with proxy_doors(Path(folder) / "proxy") as doors, ssh_door(Path(folder)) as node:
-            for door in (*doors, node):
+        async with proxy_doors(Path(folder) / "proxy") as doors, ssh_doors(Path(folder)) as nodes:
+            for door in (*doors, *nodes):
                 if is_wanted(door.name):
                     found += await knock(door, seconds, seed)
                     print(f"{door.name}: knocked")

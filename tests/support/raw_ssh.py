@@ -95,9 +95,11 @@ class RawClient(asyncssh.SSHClientConnection):
                 self._news.clear()
                 waiter = asyncio.ensure_future(self._news.wait())  # noqa: TID251
                 closed = asyncio.ensure_future(self.wait_closed())  # noqa: TID251
-                await asyncio.wait({waiter, closed}, return_when=asyncio.FIRST_COMPLETED)
-                waiter.cancel()
-                closed.cancel()
+                try:
+                    await asyncio.wait({waiter, closed}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiter.cancel()
+                    closed.cancel()
 
 
 @asynccontextmanager

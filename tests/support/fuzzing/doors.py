@@ -7,6 +7,7 @@ caller who is not served afterwards.
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import itertools
 import logging
@@ -21,13 +22,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 from auth_cluster import auth_cluster
 from browser_side import Wire, web_app
 from proxy_world import World, node, role, singletons
+from raw_ssh import (
+    DISCONNECT,
+    USERAUTH_FAILURE,
+    USERAUTH_PK_OK,
+    USERAUTH_REQUEST,
+    Boolean,
+    String,
+    UInt32,
+    raw_client,
+)  # fmt: skip
 from ssh_post import site
 
 from fuzzing.mutation import mutate
-from fuzzing.targets import HEADERS, HELLOS
+from fuzzing.targets import CERTIFICATE_LINE, HEADERS, HELLOS
 from teleport.engines.engine import Limits
 from teleport.net import frames
 from teleport.net.address import Address
@@ -40,6 +52,7 @@ from teleport.wire.tls_names import ALPN_DIAL, ALPN_TUNNEL, ALPN_TUNNEL_DATA, PR
 GROWTH = 64 << 20
 _PATIENCE = 1.0
 _AT_ONCE = 8
+_UNIMPLEMENTED, _SERVICE_ACCEPT = 3, 6
 _WEB1 = "11111111-1111-4111-8111-111111111111"
 _sources = itertools.count(1)
 
@@ -84,6 +97,26 @@ SSH = (
 )
 
 
+def _request(method: bytes, *parts: bytes) -> bytes:
+    return bytes((USERAUTH_REQUEST,)) + b"".join(map(String, (b"root", b"ssh-connection", method))) + b"".join(parts)
+
+
+_ALGORITHM = b"ssh-ed25519-cert-v01@openssh.com"
+_CERTIFICATE = String(base64.b64decode(CERTIFICATE_LINE.split()[1]))
+_SIGNATURE = String(String(b"ssh-ed25519") + String(bytes(64)))
+LOGINS = (
+    _request(b"none"),
+    _request(b"publickey", Boolean(False), String(_ALGORITHM), _CERTIFICATE),
+    _request(b"publickey", Boolean(True), String(_ALGORITHM), _CERTIFICATE, _SIGNATURE),
+    _request(b"password", Boolean(False), String(b"secret")),
+    _request(b"keyboard-interactive", String(b""), String(b"")),
+    bytes((90,)) + String(b"session") + UInt32(0) + UInt32(1 << 20) + UInt32(1 << 15),
+    bytes((80,)) + String(b"tcpip-forward") + Boolean(True) + String(b"") + UInt32(0),
+    bytes((7,)) + UInt32(1) + String(b"server-sig-algs") + String(b"ssh-ed25519"),
+    bytes((2,)) + String(b"ignored"),
+)
+
+
 @dataclass
 class Door:
     """`send` says something and listens; `is_served` asks as an honest caller; `open_count` counts who is in."""
@@ -110,7 +143,8 @@ class Troubles(logging.Handler):
         self.found.append(f"{record.getMessage()} {getattr(record, 'fields', '')}")
 
     def on_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.found.append(f"{context.get('message')}: {context.get('exception')!r}")
+        told = context.get("exception") or context.get("task")
+        self.found.append(f"{context.get('message')}: {told!r}")
 
 
 async def knock(door: Door, seconds: float, seed: int) -> list[str]:
@@ -240,9 +274,18 @@ def _proxy_doors(world: World, open_count: Callable[[], int]) -> list[Door]:
     ]
 
 
+async def _after_key_exchange(port: int, data: bytes) -> None:
+    """One packet to whoever asks for a login: its type is the first byte."""
+    with suppress(asyncssh.Error, OSError, TimeoutError):
+        async with asyncio.timeout(5), raw_client(port) as client:
+            await client.until(_SERVICE_ACCEPT)
+            client.say(data[0] if data else USERAUTH_REQUEST, data[1:])
+            await client.until(DISCONNECT, USERAUTH_FAILURE, USERAUTH_PK_OK, _UNIMPLEMENTED, timeout=0.3)
+
+
 @asynccontextmanager
-async def ssh_door(directory: Path) -> AsyncIterator[Door]:
-    """A node."""
+async def ssh_doors(directory: Path) -> AsyncIterator[list[Door]]:
+    """A node: before keys are exchanged, and before a login."""
     async with site(directory, Limits(login_grace=timedelta(seconds=1))) as here:
         address = Address("127.0.0.1", here.port)
 
@@ -251,4 +294,13 @@ async def ssh_door(directory: Path) -> AsyncIterator[Door]:
             with sock:
                 return (await asyncio.get_running_loop().sock_recv(sock, 100)).startswith(b"SSH-2.0-")
 
-        yield Door("a node", SSH, lambda data: _bare(address, data), answers, lambda: len(here.connections))
+        def open_count() -> int:
+            return len(here.connections)
+
+        async def log_in(data: bytes) -> None:
+            await _after_key_exchange(here.port, data)
+
+        yield [
+            Door("a node", SSH, lambda data: _bare(address, data), answers, open_count),
+            Door("a login at a node", LOGINS, log_in, answers, open_count),
+        ]

@@ -225,6 +225,7 @@ class _Certificates:
 
 
 _passkeys, _certificates = _Passkeys(), _Certificates()
+CERTIFICATE_LINE = _certificates.lines[0].decode()
 _REFUSALS = (BadParameter, NotAuthenticated)
 PROOFS = (
     Target("WebAuthn registration", _passkeys.register, _REFUSALS, (_passkeys.registration,)),

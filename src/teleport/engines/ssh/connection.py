@@ -8,7 +8,7 @@ import sys
 from typing import Any, Protocol, cast
 
 import asyncssh
-from asyncssh.packet import SSHPacket, String
+from asyncssh.packet import PacketDecodeError, SSHPacket, String
 from asyncssh.public_key import SSHOpenSSHCertificate, decode_ssh_certificate
 
 from teleport.engines.ssh.host_users import accepts_variable
@@ -95,7 +95,11 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
 
     def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
         """An error nobody foresaw ends the connection; asyncssh itself would not say a word."""
-        log.error("an SSH connection failed", error=exc_info[1] if exc_info else sys.exc_info()[1])
+        error = exc_info[1] if exc_info else sys.exc_info()[1]
+        if isinstance(error, PacketDecodeError | UnicodeError):
+            log.debug("a client sent a malformed packet", client=self._client_address[0], error=error)
+        else:
+            log.error("an SSH connection failed", error=error)
         super().internal_error(exc_info, error_logger)
 
     # -- authentication
@@ -124,7 +128,10 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
         return not reason
 
     def _is_signed(self, key_data: bytes, message: bytes, signature: bytes) -> bool:
-        certificate = decode_ssh_certificate(key_data)
+        try:
+            certificate = decode_ssh_certificate(key_data)
+        except asyncssh.KeyImportError:
+            return False
         if not isinstance(certificate, SSHOpenSSHCertificate):
             return False
         certificate.key.set_touch_required(True)
