@@ -8,6 +8,7 @@ failing: it says so to its watchers, and what must be audited has to stop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ _GATHER = 0.02
 _SEND_TIMEOUT = 30.0
 _DISK_RETRY = 2.0
 _PARTING = 3.0
+_LOOK_AROUND = 5.0
+"""Seconds after which the spool is looked at unasked: a process that went may have left events there."""
 
 
 class Emitter:
@@ -166,7 +169,9 @@ class Emitter:
     async def _send_loop(self) -> None:
         backoff = Backoff()
         while True:
-            await self._spooled.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AROUND):
+                    await self._spooled.wait()
             self._spooled.clear()
             if await self._send_spooled():
                 backoff.reset()

@@ -4,12 +4,14 @@
     <sid>/info.json   what the first frame says, to be read without opening the recording
     <sid>/end.json    written last: the recording is complete and may be uploaded
 
-Whatever a killed run left without `end.json` is mended by `recover` at the next start. Blocking: use threads.
+Whatever a killed run left without `end.json` is mended by `recover` at the next start. A process locks the recordings
+it writes or uploads, so that one which lets its sessions end beside its successor keeps them. Blocking: use threads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -48,6 +50,7 @@ class OpenRecording:
         self._end: RecordingEnd | None = None
         path = folder / "recording"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, or this process ends
         self._size = os.fstat(self._file).st_size
 
     def append(self, part: bytes) -> None:
@@ -64,8 +67,14 @@ class OpenRecording:
 
     def complete(self, is_whole: bool = True) -> None:
         """No more parts come. What is on disk may be uploaded, whole or not."""
+        try:
+            _write_file(self._folder / "end.json", msgspec.json.encode({"whole": is_whole, "size": self._size}))
+        finally:
+            os.close(self._file)
+
+    def abandon(self) -> None:
+        """Let it go as it is: `RecordingSpool.recover` mends it."""
         os.close(self._file)
-        _write_file(self._folder / "end.json", msgspec.json.encode({"whole": is_whole, "size": self._size}))
 
 
 @dataclass(frozen=True)
@@ -97,10 +106,14 @@ class RecordingSpool:
         """Begin a recording; its first frame is on disk when this returns. Raises OSError."""
         folder = self._folder(info.sid)
         folder.mkdir(parents=True, mode=0o700)
-        _write_file(folder / "info.json", msgspec.json.encode(info))
         recording = OpenRecording(folder, info.sid)
-        recording.append(encode_part(1, [Started(0, info), Resized(0, info.columns, info.rows)]))
-        sync_directory(self.directory)
+        try:
+            _write_file(folder / "info.json", msgspec.json.encode(info))
+            recording.append(encode_part(1, [Started(0, info), Resized(0, info.columns, info.rows)]))
+            sync_directory(self.directory)
+        except BaseException:
+            recording.abandon()
+            raise
         return recording
 
     def complete(self) -> list[CompleteRecording]:
@@ -112,6 +125,12 @@ class RecordingSpool:
                 found.append(CompleteRecording(info.sid, info, path, path.stat().st_size))
         return found
 
+    @contextlib.contextmanager
+    def claimed(self, sid: str) -> Iterator[bool]:
+        """False when another process has this recording in its hands, or had it and is done."""
+        with _lock_of(self._folder(sid)) as is_ours:
+            yield is_ours
+
     def remove(self, sid: str) -> None:
         """It is stored elsewhere."""
         shutil.rmtree(self._folder(sid), ignore_errors=True)
@@ -122,6 +141,10 @@ class RecordingSpool:
         recovered = []
         for folder in sorted(self.directory.iterdir()):
             if folder.is_dir() and not (folder / "end.json").exists():
+                with _lock_of(folder) as is_ours:
+                    runs_elsewhere = not is_ours and (folder / "recording").exists()
+                if runs_elsewhere:
+                    continue
                 session = _mend(folder, now)
                 if session is None:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -168,6 +191,28 @@ def _frames(path: Path, reader: RecordingReader) -> Iterator[Frame]:
     with path.open("rb") as file, contextlib.suppress(DamagedRecording):
         while piece := file.read(_PIECE):
             yield from reader.feed(piece)
+
+
+@contextlib.contextmanager
+def _lock_of(folder: Path) -> Iterator[bool]:
+    """Whether the recording in a folder is there and nobody else's; it is ours inside the block."""
+    try:
+        file = os.open(folder / "recording", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _try_lock(file) and os.fstat(file).st_nlink > 0
+    finally:
+        os.close(file)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_info(folder: Path) -> RecordingInfo | None:

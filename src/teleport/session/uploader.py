@@ -65,7 +65,9 @@ class Uploader:
         success = True
         for recording in await asyncio.to_thread(self._spool.complete):
             try:
-                await self._upload(recording)
+                with self._spool.claimed(recording.sid) as is_ours:
+                    if is_ours:
+                        await self._upload(recording)
             except (TeleportError, OSError, TimeoutError) as error:
                 log.warning("a recording could not be uploaded yet", session=recording.sid, error=error)
                 success = False

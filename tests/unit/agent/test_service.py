@@ -165,6 +165,25 @@ async def test_a_host_joins_and_serves_and_everything_is_told(world: World) -> N
     assert (world.folder / "agent" / IDENTITY_FILE).stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_stopping_host_tells_its_sessions_and_is_gone_soon(world: World) -> None:
+    agent = AgentService(world.config(await world.enrolment()), world.cluster.clock)
+    async with running(agent):
+        folder = await world.certificate()
+
+        async def gets_in() -> bool:
+            return (await run(ssh(folder, agent, "127.0.0.1", "true"))).status == 0
+
+        await eventually(gets_in)
+        shown = await Terminal.start(ssh(folder, agent, "-tt", "127.0.0.1", "echo on stage; exec cat"))
+        await shown.until("on stage")
+        asked = time.monotonic()
+    try:
+        assert time.monotonic() - asked < 5  # a second to end by itself, and a farewell
+        await shown.until("this node is stopping")
+    finally:
+        await shown.close()
+
+
 async def test_a_host_that_joined_needs_no_token_again(world: World) -> None:
     config = world.config(await world.enrolment())
     async with running(AgentService(config, world.cluster.clock)):
@@ -223,6 +242,6 @@ async def test_sessions_start_and_events_wait_while_the_cluster_is_away(world: W
         spool = tmp_path / "agent" / "events"
 
         async def is_kept() -> bool:
-            return any(b'"echo in"' in path.read_bytes() for path in spool.glob("*.jsonl"))
+            return any(b'"echo in"' in path.read_bytes() for path in spool.glob("*/*.jsonl"))
 
         await eventually(is_kept)

@@ -49,14 +49,16 @@ def test_a_new_run_finds_what_the_last_one_left(spool: EventSpool, tmp_path: Pat
 def test_a_torn_last_line_is_passed_over(spool: EventSpool, tmp_path: Path) -> None:
     spool.append([b"one"])
     spool.close()
-    (segment,) = (tmp_path / "events").iterdir()
+    (segment,) = (tmp_path / "events").glob("*/*")
     with segment.open("ab") as file:
         file.write(b'{"half')
     again = EventSpool(tmp_path / "events")
     again.open()
     again.append([b"two"])
     assert drain(again) == [b"one", b"two"]
-    assert [path.name for path in (tmp_path / "events").iterdir()] in ([], ["000000000002.jsonl"])
+    assert list((tmp_path / "events").glob("*/*")) == []
+    again.close()
+    assert list((tmp_path / "events").iterdir()) == []
 
 
 def test_an_event_longer_than_a_read_is_read_whole(spool: EventSpool) -> None:
@@ -83,4 +85,40 @@ def test_sent_segments_are_removed(spool: EventSpool, tmp_path: Path) -> None:
     for number in range(50):
         spool.append([b"event %d" % number])
     drain(spool)
-    assert list((tmp_path / "events").iterdir()) == []
+    assert list((tmp_path / "events").glob("*/*")) == []
+
+
+def test_two_processes_append_and_send_for_themselves(spool: EventSpool, tmp_path: Path) -> None:
+    other = EventSpool(tmp_path / "events")
+    other.open()
+    spool.append([b"old"])
+    other.append([b"new"])
+    assert spool.peek() == [b"old"]
+    assert other.peek() == [b"new"]
+    spool.append([b"old too"])
+    assert drain(other) == [b"new"]
+    assert drain(spool) == [b"old", b"old too"]
+
+
+def test_what_a_process_leaves_goes_to_who_is_there(spool: EventSpool, tmp_path: Path) -> None:
+    other = EventSpool(tmp_path / "events")
+    other.open()
+    other.append([b"new", b"newer"])
+    assert other.peek(1)[0] == b"new"
+    spool.append([b"old"])
+    assert other.peek() == [b"new", b"newer"]
+    spool.close()
+    other.discard()
+    assert drain(other) == [b"old"]
+
+
+def test_an_older_shelf_found_in_between_shifts_nothing(spool: EventSpool, tmp_path: Path) -> None:
+    """What was read and sent of one segment is not taken off another."""
+    spool.append([b"left behind"])
+    other = EventSpool(tmp_path / "events")
+    other.open()
+    other.append([b"first", b"second"])
+    assert other.peek(7) == [b"first"]
+    other.discard()
+    spool.close()
+    assert drain(other, 7) == [b"left behind", b"second"]

@@ -60,6 +60,7 @@ def test_a_session_whose_recorder_died_is_completed_at_the_next_start(spool: Rec
     folder = spool.directory / SID
     with (folder / "recording").open("ab") as file:
         file.write(part[: len(part) // 2])
+    recording.abandon()
 
     (session,) = spool.recover(WHEN + timedelta(hours=1))
 
@@ -75,6 +76,7 @@ def test_an_end_that_was_written_is_not_written_again(spool: RecordingSpool) -> 
     end = RecordingEnd(ended=WHEN, exit_status=0, participants=("alice", "bob"))
     recording = spool.create(info())
     recording.append(encode_part(2, [Ended(40, end)]))
+    recording.abandon()
     (session,) = spool.recover(WHEN)
     assert session.end == end
     assert session.participants == ("alice", "bob")
@@ -93,3 +95,22 @@ def test_a_recording_without_a_first_part_leaves_nothing(spool: RecordingSpool) 
 def test_a_session_id_is_never_a_path(spool: RecordingSpool, sid: str) -> None:
     with pytest.raises(BadParameter):
         spool.create(info(sid))
+
+
+def test_a_session_that_runs_in_another_process_is_left_alone(spool: RecordingSpool) -> None:
+    recording = spool.create(info())
+    another = RecordingSpool(spool.directory)
+    assert another.recover(WHEN) == []
+    recording.append(encode_part(2, [Printed(10, b"still here")]))
+    recording.complete()
+    (found,) = spool.complete()
+    assert frames_of(found.path)[-1] == Printed(10, b"still here")
+
+
+def test_one_process_uploads_a_recording(spool: RecordingSpool) -> None:
+    spool.create(info()).complete()
+    with spool.claimed(SID) as first, spool.claimed(SID) as second:
+        assert (first, second) == (True, False)
+    spool.remove(SID)
+    with spool.claimed(SID) as gone:
+        assert not gone

@@ -44,6 +44,8 @@ def spool(tmp_path: Path) -> RecordingSpool:
         recording.append(encode_part(2, [Printed(1, sid.encode() * 20)]))
         if sid != SIDS[2]:
             recording.complete()
+        else:
+            recording.abandon()
     return spool
 
 
