@@ -39,7 +39,7 @@ class SshEngine:
             options = await self._options_for(connection.post)
             visit = Visit(connection, self._admissions, self._spawner, lambda host: SessionChannel(host, run_for))
             await self._open(connection, options, visit)
-            await visit.ended
+            await asyncio.wait({visit.ended})  # not the future itself: a cancelled wait would end it
         except asyncio.CancelledError:
             if visit is not None and not visit.ended.done():
                 await _send_away(visit)

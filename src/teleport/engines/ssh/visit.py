@@ -59,6 +59,7 @@ class Visit(asyncssh.SSHServer):
         self._user: HostUser | None = None
         self._link: ServerConnection | None = None
         self._is_leaving = False
+        self._idle_watch: asyncio.Task[None] | None = None
         self._forwards: Forwards | None = None
 
     # -- who it is
@@ -152,7 +153,7 @@ class Visit(asyncssh.SSHServer):
             self.link, self.admission, self.user, self.spawner, self.audit, self.tasks, self.touch
         )
         self._admissions.enter(self.admission, self.leave)
-        self.tasks.start(self._watch_idle(), "idle")
+        self._idle_watch = self.tasks.start(self._watch_idle(), "idle")
 
     # -- asyncssh's questions
 
@@ -258,5 +259,7 @@ class Visit(asyncssh.SSHServer):
             self._admissions.exit(self._admission)
         if self._forwards is not None:
             self._forwards.close()
+        if self._idle_watch is not None:
+            self._idle_watch.cancel()  # it has no end of its own to wait for
         await self.tasks.close(grace=CONCLUSION)
         self.audit.left()
