@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from teleport.engines.catalog import engine_for
@@ -40,7 +41,12 @@ class Dispatch:
         )
         task.add_done_callback(lambda _: release())
 
-    async def drain(self, grace: float) -> None:
-        await self._connections.close(grace)
+    async def drain(self, grace: Callable[[], float]) -> None:
+        """Let connections end by themselves for `grace` seconds, which may change meanwhile, then end them."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while len(self._connections) and (left := began + grace() - loop.time()) > 0:
+            await self._connections.wait(min(left, 1.0))
+        await self._connections.close()
         for engine in self._engines:
             await engine.close()

@@ -43,6 +43,9 @@ from teleport.tunnel.messages import IncomingRequest
 
 log = get_logger("agent")
 
+_PARTING = 10.0
+"""Seconds that a part is given to end once there is nothing more to wait for."""
+
 
 @dataclass(frozen=True)
 class AgentConfig:
@@ -71,11 +74,23 @@ class AgentService:
     def __init__(self, config: AgentConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self.drain_timeout = config.drain.total_seconds()
+        self._drain_timeout = config.drain.total_seconds()
+        self._supervisor: Supervisor | None = None
         self.post: Post | None = None
         self.pool: AgentPool | None = None
         self.bound: tuple[Address, ...] = ()
         """Where it listens itself."""
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that sessions are given when this is stopped; may be changed at any time."""
+        return self._drain_timeout
+
+    @drain_timeout.setter
+    def drain_timeout(self, seconds: float) -> None:
+        self._drain_timeout = seconds
+        if self._supervisor is not None:
+            self._supervisor.drain_timeout = seconds + _PARTING
 
     async def run(self, started: Callable[[], None]) -> None:
         identity = await self._enrol()
@@ -123,7 +138,8 @@ class AgentService:
             emitter.post(event)
         parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config)]
         parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))
-        await Supervisor(parts, drain_timeout=self.drain_timeout + 10).run(started)
+        self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
+        await self._supervisor.run(started)
 
 
 class _Renewal:
@@ -166,7 +182,7 @@ class _Reception:
         finally:
             if listener is not None:
                 listener.close()
-            await self._dispatch.drain(self._service.drain_timeout)
+            await self._dispatch.drain(lambda: self._service.drain_timeout)
 
     def _listen(self) -> Listener | None:
         if self._config.listen is None:

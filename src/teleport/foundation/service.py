@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol
 
 from teleport.foundation.logs import get_logger
 
 log = get_logger("service")
+
+_LOOK = 1.0
+"""Seconds after which a change of the drain timeout is seen."""
 
 
 class Service(Protocol):
@@ -22,7 +25,7 @@ class Service(Protocol):
 class Supervisor:
     """Starts services in order, each after the one before has started, and stops them in the reverse order.
 
-    A stopping service gets `drain_timeout` seconds.
+    A stopping service gets `drain_timeout` seconds, which may be changed while it drains.
 
     `run` returns when `stop` was called, and raises the first failure of a service after stopping all others.
     """
@@ -31,13 +34,24 @@ class Supervisor:
         self._services = services
         self.drain_timeout = drain_timeout
         self._stopping = asyncio.Event()
+        self._are_together = False
+        self._running: list[tuple[str, asyncio.Task[None]]] = []
 
-    def stop(self) -> None:
-        """Ask for a clean stop; `run` returns when every service has drained or ran out of time."""
+    def stop(self, *, together: bool = False) -> None:
+        """Ask for a clean stop; `run` returns when every service has drained or ran out of time.
+
+        `together`: all at once, none waits for those that stand on it. For when another process takes their place.
+        """
+        self._are_together = self._are_together or together
         self._stopping.set()
 
+    async def ended(self, names: Collection[str]) -> None:
+        """Returns once services of these names have ended, or if there are none."""
+        if tasks := {task for name, task in self._running if name in names}:
+            await asyncio.wait(tasks)
+
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        running: list[tuple[str, asyncio.Task[None]]] = []
+        running = self._running
         failure: BaseException | None = None
         stop = asyncio.get_running_loop().create_task(self._stopping.wait())
         try:
@@ -58,6 +72,9 @@ class Supervisor:
                 await asyncio.wait({stop, *(task for _, task in running)}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
+            if self._are_together:
+                for _, task in running:
+                    task.cancel()
             for name, task in reversed(running):
                 problem = await self._end(name, task)
                 failure = failure or problem
@@ -65,9 +82,13 @@ class Supervisor:
             raise failure
 
     async def _end(self, name: str, task: asyncio.Task[None]) -> BaseException | None:
+        loop = asyncio.get_running_loop()
         if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=self.drain_timeout)
+            if not task.cancelling():
+                task.cancel()
+            began = loop.time()
+            while not task.done() and (left := began + self.drain_timeout - loop.time()) > 0:
+                await asyncio.wait({task}, timeout=min(left, _LOOK))
         if not task.done():
             log.warning("service did not stop in time", service=name)
             return None
@@ -103,10 +124,14 @@ class TaskOwner:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("task failed", owner=self._name, task=task.get_name(), error=problem)
 
+    async def wait(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for all tasks to end by themselves."""
+        if timeout > 0 and self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout)
+
     async def close(self, grace: float = 0.0) -> None:
         """Wait up to `grace` seconds for tasks to end by themselves, then cancel and await the rest."""
-        if grace and self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=grace)
+        await self.wait(grace)
         remaining = set(self._tasks)
         for task in remaining:
             task.cancel()

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 import struct
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,53 @@ class Accepted:
         self.slot.release()
 
 
+class Inheritance:
+    """Listening sockets that another process left open for this one, and those that this one may leave in turn.
+
+    Connections that come between the two wait in the kernel and are accepted by the heir.
+    """
+
+    def __init__(self) -> None:
+        self._left: list[socket.socket] = []
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+
+    def receive(self, descriptors: Sequence[int]) -> None:
+        """What is no listening socket is passed over."""
+        for descriptor in descriptors:
+            try:
+                sock = socket.socket(fileno=descriptor)
+                is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            except OSError:
+                continue
+            if is_listening:
+                self._left.append(sock)
+
+    def take(self, family: int, host: str, port: int) -> socket.socket | None:
+        """The socket for an address, if there is one."""
+        for sock in self._left:
+            if sock.family == family and sock.getsockname()[:2] == (host, port):
+                self._left.remove(sock)
+                sock.setblocking(False)
+                return sock
+        return None
+
+    def discard(self) -> None:
+        """Close what nobody took: nobody would ever accept there."""
+        while self._left:
+            self._left.pop().close()
+
+    def add(self, listener: Listener) -> None:
+        self._listeners.add(listener)
+
+    def descriptors(self) -> list[int]:
+        """Of all open listeners of this process."""
+        return [descriptor for listener in self._listeners for descriptor in listener.descriptors]
+
+
+inheritance = Inheritance()
+"""There is one, as there is one table of descriptors in a process."""
+
+
 def listen(address: Address, *, backlog: int = BACKLOG, reuse_port: bool = False) -> list[socket.socket]:
     """Listening sockets for an address: one for both families where the host is empty or `::`. Raises Unavailable."""
     host = address.host or "::"
@@ -64,6 +112,8 @@ def listen(address: Address, *, backlog: int = BACKLOG, reuse_port: bool = False
 def _listen_on(
     family: int, name: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes], backlog: int, reuse_port: bool
 ) -> socket.socket:
+    if (inherited := inheritance.take(family, str(name[0]), int(name[1]))) is not None:
+        return inherited
     # the protocol must be named: the event loop sets TCP_NODELAY only where it is
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -99,6 +149,11 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._paused: asyncio.TimerHandle | None = None
         self._is_closed = False
+        inheritance.add(self)
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [] if self._is_closed else [sock.fileno() for sock in self._sockets]
 
     @property
     def addresses(self) -> list[Address]:

@@ -6,7 +6,9 @@ import sys
 
 if sys.platform == "linux":
     from teleport.net.relay import Relay
+    from teleport.net.relay_flow import Flow as RelayFlow
 else:
+    from teleport.net.relay_portable import PortableFlow as RelayFlow
     from teleport.net.relay_portable import PortableRelay as Relay
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "RelayFlow"]

@@ -23,6 +23,8 @@ log = get_logger("auth")
 IDENTITY_TTL = timedelta(days=30)
 RENEW_EVERY = timedelta(days=1)
 TRUST_EVERY = 5.0
+_CALLS_END_WITHIN = 2.0
+"""Seconds that calls are given at the end; streams never end by themselves, and are resumed elsewhere."""
 
 
 class AuthServer:
@@ -62,7 +64,7 @@ class AuthServer:
                 started()
         finally:
             listener.close()
-            await self._server.drain(min(self.drain_timeout, 5.0))
+            await self._server.drain(min(self.drain_timeout, _CALLS_END_WITHIN))
             await self._connections.close(0.5)
 
     def take(self, connection: HandedOff, client: Address, release: Callable[[], None]) -> None:

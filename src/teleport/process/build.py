@@ -24,6 +24,7 @@ from teleport.foundation.clock import Clock, SystemClock
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import Service
 from teleport.net.address import Address
+from teleport.net.listener import inheritance
 from teleport.process import data_dir
 from teleport.process.auth_server import AuthServer
 from teleport.process.config.settings import AuthSettings, NodeSettings, ProxySettings, Settings
@@ -40,9 +41,6 @@ from teleport.storage.recording_files import FileRecordings
 from teleport.storage.store import Store
 
 log = get_logger("process")
-
-PROCESS = "process"
-"""The part of its health that is well once all services have started."""
 
 DRAIN = 5.0
 """Seconds that running sessions are given when the process is told to stop (SIGTERM)."""
@@ -70,7 +68,6 @@ class Building:
         self._health.expect(_WHOLE)
         settings = self._settings
         self._host_id = data_dir.host_id(settings.data_dir)
-        self._health.expect(PROCESS)
         if settings.diagnostics is not None:
             self.services.append(DiagnosticsService(settings.diagnostics, self._health))
         if settings.metrics is not None:
@@ -93,11 +90,20 @@ class Building:
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.release()
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Names of the services that must have ended before `release`."""
+        return (AuthServer.name, FirstUser.name, LocalMember.name)
+
+    async def release(self) -> None:
+        """Close what services stand on: another process may write there afterwards. May be called twice."""
         await self._closing.aclose()
 
     def started(self) -> None:
         """Everything runs: say so."""
-        self._health.beat(PROCESS, True)
+        inheritance.discard()
         self._health.beat(_WHOLE, True)
         log.info("teleport is running", roles=",".join(self._settings.roles), version=__version__)
 

@@ -27,17 +27,34 @@ def prepare(path: Path) -> None:
         raise BadParameter(f"data directory {path}: {problem.strerror}: choose another with --data-dir") from None
 
 
+class Lock:
+    """The right to write in a data directory. `release` may be called again."""
+
+    def __init__(self, path: Path, wait: bool) -> None:
+        self._descriptor: int | None = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
-def locked(path: Path, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, wait: bool = False) -> Iterator[Lock]:
     """Raises Unavailable when another process uses it. `wait`: until that one has left."""
-    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        lock = Lock(path, wait)
     except BlockingIOError:
         raise Unavailable(f"another teleport process uses {path}: stop it, or choose another --data-dir") from None
+    try:
+        yield lock
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def host_id(path: Path) -> str:

@@ -80,7 +80,19 @@ class ProxyServer:
         self._cluster = ""
         self._authorities: tuple[TrustedAuthority, ...] = ()
         self._public = PublicCertificates(settings.keypairs) if settings.keypairs else None
-        self.drain_timeout = drain
+        self._drain_timeout = drain
+        self._service: ProxyService | None = None
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that joined connections are given when this is stopped; may be changed at any time."""
+        return self._drain_timeout
+
+    @drain_timeout.setter
+    def drain_timeout(self, seconds: float) -> None:
+        self._drain_timeout = seconds
+        if self._service is not None:
+            self._service.drain_timeout = seconds
 
     @property
     def public_names(self) -> tuple[str, ...]:
@@ -106,7 +118,7 @@ class ProxyServer:
             self._place.clock,
             trust_forwarded_for=self._settings.trust_forwarded_for,
         )
-        service = ProxyService(self._config(tls, replica, emitter, web))
+        self._service = service = ProxyService(self._config(tls, replica, emitter, web))
         try:
             async with asyncio.TaskGroup() as group:
                 ready = asyncio.Event()

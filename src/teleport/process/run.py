@@ -1,7 +1,8 @@
 """One process from its settings to its end: lock, pid file, logs, signals.
 
 SIGTERM and SIGINT stop it: new connections are refused, running sessions get a little time. SIGQUIT gives them as
-long as they need. SIGHUP starts a successor that takes over, and then ends like SIGQUIT. SIGUSR1 logs diagnostics.
+long as they need. SIGHUP starts a successor that takes over, and when that is ready ends like SIGQUIT. SIGUSR1 logs
+diagnostics.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ from pathlib import Path
 from teleport.foundation import logs
 from teleport.foundation.errors import BadParameter
 from teleport.foundation.logs import get_logger
-from teleport.foundation.service import Supervisor
+from teleport.foundation.service import Supervisor, TaskOwner
 from teleport.process import data_dir
-from teleport.process.build import Building
+from teleport.process.build import DRAIN, Building
 from teleport.process.config import Settings
 from teleport.process.config.settings import LogSettings
 from teleport.process.succession import Succession
 
 log = get_logger("process")
 
-DRAIN = 30.0
 DRAIN_GRACEFULLY = 30 * 3600.0
+PARTING = 25.0
+"""Seconds beyond the time of sessions that a service is given to end, before it is left behind."""
 
 
 def run_process(settings: Settings) -> int:
@@ -35,46 +37,70 @@ def run_process(settings: Settings) -> int:
     os.umask(0o077)
     data_dir.prepare(settings.data_dir)
     succession = Succession.from_environment()
+    succession.say_ready()
     with (
         _logging(settings.log),
-        data_dir.locked(settings.data_dir, wait=succession.is_successor),
+        data_dir.locked(settings.data_dir, wait=succession.is_successor) as lock,
         _pid_file(settings.pid_file),
         _runner() as runner,
     ):
-        runner.run(_serve(settings, succession))
+        runner.run(_serve(settings, succession, lock))
     return 0
 
 
-async def _serve(settings: Settings, succession: Succession) -> None:
+async def _serve(settings: Settings, succession: Succession, lock: data_dir.Lock) -> None:
     loop = asyncio.get_running_loop()
     async with Building(settings) as building:
-        supervisor = Supervisor(building.services, drain_timeout=DRAIN)
-        tasks = _Signals(supervisor, building, succession)
+        supervisor = Supervisor(building.services, drain_timeout=DRAIN + PARTING)
+        signals = _Signals(supervisor, building, succession, lock)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
-            loop.add_signal_handler(number, tasks.receive, number)
-        await supervisor.run(building.started)
+            loop.add_signal_handler(number, signals.receive, number)
+        try:
+            await supervisor.run(building.started)
+        finally:
+            await signals.close()
     log.info("stopped")
 
 
 class _Signals:
-    """What each signal does."""
+    """What each signal does. One that comes later may still shorten the time that sessions are given."""
 
-    def __init__(self, supervisor: Supervisor, building: Building, succession: Succession) -> None:
+    def __init__(
+        self, supervisor: Supervisor, building: Building, succession: Succession, lock: data_dir.Lock
+    ) -> None:
         self._supervisor = supervisor
         self._building = building
         self._succession = succession
+        self._lock = lock
+        self._tasks = TaskOwner("succession")
 
     def receive(self, number: signal.Signals) -> None:
         log.info("signal received", signal=signal.Signals(number).name)
         if number == signal.SIGUSR1:
             self._building.log_diagnostics()
+        elif number == signal.SIGHUP:
+            self._tasks.start(self._hand_over())
+        else:
+            self._drain_for(DRAIN_GRACEFULLY if number == signal.SIGQUIT else DRAIN)
+            self._supervisor.stop()
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    def _drain_for(self, seconds: float) -> None:
+        self._supervisor.drain_timeout = seconds + PARTING
+        self._building.drain_for(seconds)
+
+    async def _hand_over(self) -> None:
+        """Stop what another process does from now on, and let it begin; sessions go on here until they end."""
+        if not await self._succession.start_successor():
             return
-        if number == signal.SIGHUP:
-            self._succession.start_successor()
-        if number in (signal.SIGHUP, signal.SIGQUIT):
-            self._supervisor.drain_timeout = DRAIN_GRACEFULLY
-            self._building.drain_for(DRAIN_GRACEFULLY)
-        self._supervisor.stop()
+        self._drain_for(DRAIN_GRACEFULLY)
+        self._supervisor.stop(together=True)
+        await self._supervisor.ended(self._building.writers)
+        await self._building.release()
+        self._lock.release()
+        log.info("handed over; running sessions may go on")
 
 
 def _runner() -> asyncio.Runner:

@@ -19,7 +19,7 @@ from teleport.net.listener import Listener, listen
 from teleport.net.relays import Relay
 from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Emit
-from teleport.proxy.gateways.auth import AuthAcceptor, AuthAddress, AuthGateway, AuthRoute
+from teleport.proxy.gateways.auth import AuthAcceptor, AuthAddress, AuthGateway
 from teleport.proxy.gateways.dial import DialGateway
 from teleport.proxy.gateways.gateway import ServesArrivals
 from teleport.proxy.gateways.tunnel import TunnelDataGateway, TunnelGateway
@@ -32,6 +32,9 @@ from teleport.tunnel.registry import AgentRegistry
 from teleport.wire.tls_names import ALPN_DIAL, ALPN_TUNNEL, ALPN_TUNNEL_DATA
 
 log = get_logger("proxy")
+
+_CALLS_END_WITHIN = 5.0
+"""Seconds that calls to the API are given when the proxy stops; sessions have `ProxyLimits.drain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,21 @@ class ProxyConfig:
 
 
 class ProxyService:
-    """A Service. `bound` holds the addresses it listens on once started, also where port 0 was asked for."""
+    """A Service. `bound` holds the addresses it listens on once started, also where port 0 was asked for.
+
+    `drain_timeout` is at first what the limits say; it may be changed, also while joined connections drain.
+    """
 
     name = "proxy"
 
     def __init__(self, config: ProxyConfig) -> None:
         self._config = config
+        self.drain_timeout = config.limits.drain
         self.bound: tuple[Address, ...] = ()
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
         self.relay = Relay()
+        auth = config.auth
+        self._auth_route = auth if isinstance(auth, AuthAcceptor) else AuthAddress(auth, self.relay)
         self.counter = ConnectionCounter(config.limits.connections, figures.REFUSED.inc)
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -116,14 +125,20 @@ class ProxyService:
         """New connections are refused, agents go elsewhere, joined connections get time to end."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.registry.drain())
-            group.create_task(web.drain(self._config.limits.drain))
+            group.create_task(web.drain(min(self.drain_timeout, _CALLS_END_WITHIN)))
             if len(self.relay):
                 log.info("waiting for joined connections to end", connections=len(self.relay))
                 group.create_task(self._drain_relay())
 
     async def _drain_relay(self) -> None:
-        if not await self.relay.drain(self._config.limits.drain):
-            log.warning("ending joined connections", connections=len(self.relay))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (left := began + self.drain_timeout - loop.time()) > 0:
+            if await self.relay.drain(min(left, 1.0)):
+                return
+            if loop.time() - began >= _CALLS_END_WITHIN and isinstance(self._auth_route, AuthAddress):
+                self._auth_route.end_all()  # callers come again through whoever listens here next
+        log.warning("ending joined connections", connections=len(self.relay))
 
     def _gateways(self, web: HttpServer) -> dict[Gateway, ServesArrivals]:
         config = self._config
@@ -137,10 +152,6 @@ class ProxyService:
                 lambda: internal(ALPN_TUNNEL), peers.identify, config.cluster, self.registry
             ),
             Gateway.TUNNEL_DATA: TunnelDataGateway(lambda: internal(ALPN_TUNNEL_DATA), peers.identify, self.registry),
-            Gateway.AUTH: AuthGateway(self._auth_route()),
+            Gateway.AUTH: AuthGateway(self._auth_route),
             Gateway.WEB: WebGateway(web, config.public_context),
         }
-
-    def _auth_route(self) -> AuthRoute:
-        auth = self._config.auth
-        return auth if isinstance(auth, AuthAcceptor) else AuthAddress(auth, self.relay)

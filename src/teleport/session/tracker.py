@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
@@ -18,6 +19,7 @@ log = get_logger("tracker")
 
 LIFETIME = timedelta(minutes=30)
 REFRESH = timedelta(minutes=5)
+_PARTING = 2.0
 
 
 class TrackerSink(Protocol):
@@ -55,6 +57,14 @@ class Trackers:
 
     async def run(self, started: Callable[[], None]) -> None:
         started()
+        try:
+            await self._tell_repeatedly()
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PARTING):
+                    await self.tell_all()
+
+    async def _tell_repeatedly(self) -> None:
         refreshed = self._clock.monotonic()
         while True:
             try:

@@ -19,6 +19,7 @@ log = get_logger("uploader")
 
 PART_SIZE = 4 << 20
 SCAN_INTERVAL = 5.0
+_PARTING = 5.0
 
 
 class RecordingSink(Protocol):
@@ -46,6 +47,12 @@ class Uploader:
 
     async def run(self, started: Callable[[], None]) -> None:
         started()
+        try:
+            await self._upload_repeatedly()
+        finally:
+            await self._part()
+
+    async def _upload_repeatedly(self) -> None:
         backoff = Backoff()
         while True:
             wait = self._interval
@@ -59,6 +66,14 @@ class Uploader:
             except TimeoutError:
                 pass
             self._nudged.clear()
+
+    async def _part(self) -> None:
+        """Stopped: what can be uploaded within a moment is; the rest waits on disk."""
+        try:
+            async with asyncio.timeout(_PARTING):
+                await self.upload_all()
+        except TimeoutError:
+            log.info("recordings stay on disk for the next start")
 
     async def upload_all(self) -> bool:
         """Try every complete recording once. False when some could not be uploaded."""

@@ -73,6 +73,10 @@ class Cluster:
     def data_dir(self) -> Path:
         return self.folder / "data"
 
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / "pid"
+
     def write_config(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(
@@ -80,6 +84,7 @@ class Cluster:
 teleport:
   nodename: {self.name}
   data_dir: {self.data_dir}
+  pid_file: {self.pid_file}
   diag_addr: 127.0.0.1:{self.diag_port}
   log: {{severity: {self.severity}}}
 auth_service:

@@ -82,3 +82,15 @@ async def test_a_nudge_is_followed_at_once(spool: RecordingSpool, tmp_path: Path
         while len(sink.stored) < 3:
             await asyncio.sleep(0.01)
     await tasks.close()
+
+
+async def test_what_is_complete_when_it_stops_is_uploaded_still(spool: RecordingSpool, tmp_path: Path) -> None:
+    sink = Sink()
+    tasks = TaskOwner("uploader")
+    tasks.start(Uploader(spool, sink, interval=3600).run(lambda: None))
+    async with asyncio.timeout(5):
+        while len(sink.stored) < 2:
+            await asyncio.sleep(0.01)
+    (tmp_path / SIDS[2] / "end.json").write_text("{}")
+    await tasks.close()
+    assert set(sink.stored) == set(SIDS)

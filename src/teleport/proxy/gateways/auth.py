@@ -10,7 +10,7 @@ from typing import Protocol
 from teleport.foundation.errors import Unavailable
 from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
-from teleport.net.relays import Relay
+from teleport.net.relays import Relay, RelayFlow
 from teleport.net.sockets import connect
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.wire import proxy_protocol
@@ -54,6 +54,7 @@ class AuthAddress:
         self._relay = relay
         self._sends_header = sends_header
         self._timeout = timeout
+        self._flows: set[RelayFlow] = set()
 
     async def pass_on(self, arrival: Arrival) -> None:
         upstream = HandedOff(await self._connect())
@@ -65,8 +66,20 @@ class AuthAddress:
             upstream.close()
             raise
         arrival.slot.prove()
-        release = arrival.slot.release
-        self._relay.join(HandedOff(arrival.sock), upstream, on_end=lambda _: release())
+        self._join(arrival, upstream)
+
+    def end_all(self) -> None:
+        """Break off what is joined."""
+        for flow in tuple(self._flows):
+            self._relay.end(flow)
+
+    def _join(self, arrival: Arrival, upstream: HandedOff) -> None:
+        def ended(_: object) -> None:
+            arrival.slot.release()
+            self._flows.discard(flow)
+
+        flow = self._relay.join(HandedOff(arrival.sock), upstream, on_end=ended)
+        self._flows.add(flow)
 
     async def _connect(self) -> socket.socket:
         problem = Unavailable("no auth service is known")
