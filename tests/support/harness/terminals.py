@@ -47,6 +47,11 @@ class OnTerminal:
             assert is_open, f"{pattern!r} was not seen before the end:\n{self.shown}"
             assert time.monotonic() < end, f"{pattern!r} was not seen within {patience} s:\n{self.shown}"
 
+    def shows(self, pattern: str, patience: float = PATIENCE) -> None:
+        """Wait until this was shown at any time, before or after what was seen last."""
+        if re.search(pattern, self.shown) is None:
+            self.see(pattern, patience)
+
     def run(self, command: str, pattern: str, patience: float = PATIENCE) -> str:
         """Type a command line and wait for what it prints."""
         self.send(command + "\n")
