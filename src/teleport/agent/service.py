@@ -136,6 +136,7 @@ class AgentService:
         )  # fmt: skip
         for event in ended_sessions(recovered, cluster):
             emitter.post(event)
+            trackers.end_lost(event.sid)
         parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config)]
         parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)

@@ -18,6 +18,7 @@ from teleport.auth.user_rules import check_reach, check_user
 from teleport.auth.user_tokens import UserTokens
 from teleport.auth.web_sessions import WebSessions
 from teleport.credentials import passwords
+from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotFound, Unsupported
 from teleport.model.events.user import PasswordChanged, UserCreated, UserUpdated
 from teleport.model.resource import Metadata
@@ -138,5 +139,6 @@ def _bounded(ttl: timedelta | None, default: timedelta, limit: timedelta, what: 
     if ttl is None:
         return default
     if not timedelta() < ttl <= limit:
-        raise BadParameter(f"{what} is valid for at most {limit.total_seconds() / 3600:g}h, asked for {ttl}")
+        asked = durations.text(ttl)
+        raise BadParameter(f"{what} is valid for at most {limit.total_seconds() / 3600:g}h, asked for {asked}")
     return ttl

@@ -36,7 +36,7 @@ class _Transfer(NamedTuple):
 async def download(sftp: asyncssh.SFTPClient, sources: Sequence[str], target: str, choice: CopyChoice) -> None:
     """Remote paths, with wildcards, to a local file or directory. Raises NotFound, AccessDenied, BadParameter."""
     with Explained():
-        found = [path for source in sources for path in await _expand_remote(sftp, source)]
+        found = [path for source in sources for path in await _expand_remote(sftp, from_home(source))]
         into_directory = os.path.isdir(target)  # noqa: ASYNC240 - nothing else waits in this process
         if len(found) > 1 and not into_directory:
             raise BadParameter(f"{target}: not a directory, but there are {len(found)} files to copy")
@@ -51,7 +51,7 @@ async def upload(sftp: asyncssh.SFTPClient, sources: Sequence[str], target: str,
     """Local paths, with wildcards, to a remote file or directory. Raises NotFound, AccessDenied, BadParameter."""
     with Explained():
         found = [path for source in sources for path in expand_local(source)]
-        goal = target or "."
+        goal = from_home(target) or "."
         into_directory = await sftp.isdir(goal)
         if len(found) > 1 and not into_directory:
             raise BadParameter(f"{goal}: not a directory, but there are {len(found)} files to copy")
@@ -60,6 +60,11 @@ async def upload(sftp: asyncssh.SFTPClient, sources: Sequence[str], target: str,
             end = posixpath.join(goal, name) if into_directory else goal
             for transfer in _local_tree(path, end, choice.recursive):
                 await _put(sftp, transfer, choice)
+
+
+def from_home(path: str) -> str:
+    """A remote path as SFTP takes it: relative to the home, which people write as `~`."""
+    return path[2:] or "." if path == "~" or path.startswith("~/") else path
 
 
 def safe_name(name: str) -> str:
@@ -124,15 +129,16 @@ async def _get(sftp: asyncssh.SFTPClient, transfer: _Transfer, choice: CopyChoic
         os.makedirs(transfer.target, exist_ok=True)
         return
     follow = _Follow(transfer.source, choice.progress)
-    await sftp.get(
-        transfer.source,
-        transfer.target,
-        preserve=choice.preserve,
-        follow_symlinks=True,
-        progress_handler=follow,
-    )
-    if not choice.preserve:
-        await _keep_executable(sftp, transfer)
+    with Explained(transfer.source):
+        await sftp.get(
+            transfer.source,
+            transfer.target,
+            preserve=choice.preserve,
+            follow_symlinks=True,
+            progress_handler=follow,
+        )
+        if not choice.preserve:
+            await _keep_executable(sftp, transfer)
     follow.finish()
 
 
@@ -145,6 +151,11 @@ async def _keep_executable(sftp: asyncssh.SFTPClient, transfer: _Transfer) -> No
 
 
 async def _put(sftp: asyncssh.SFTPClient, transfer: _Transfer, choice: CopyChoice) -> None:
+    with Explained(transfer.target):
+        await _put_here(sftp, transfer, choice)
+
+
+async def _put_here(sftp: asyncssh.SFTPClient, transfer: _Transfer, choice: CopyChoice) -> None:
     if transfer.is_directory:
         if not await sftp.isdir(transfer.target):
             await sftp.mkdir(transfer.target)
@@ -180,7 +191,10 @@ class _Follow:
 
 
 class Explained:
-    """Turns what SFTP and the file system say into our errors."""
+    """Turns what SFTP and the file system say into our errors, which name the remote `path` where it is known."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = path
 
     def __enter__(self) -> None: ...
 
@@ -189,12 +203,17 @@ class Explained:
             return
         match problem:
             case asyncssh.SFTPNoSuchFile() | asyncssh.SFTPNoSuchPath():
-                raise NotFound(problem.reason) from problem
+                raise NotFound(self._told(problem)) from problem
             case asyncssh.SFTPPermissionDenied():
-                raise AccessDenied(problem.reason) from problem
+                raise AccessDenied(self._told(problem)) from problem
             case asyncssh.SFTPConnectionLost() | asyncssh.SFTPNoConnection():
                 raise Unavailable(problem.reason) from problem
             case asyncssh.SFTPError():
-                raise BadParameter(problem.reason) from problem
+                raise BadParameter(self._told(problem)) from problem
             case asyncssh.Error():
                 raise ssh_connection.explain(problem, "copy") from problem
+
+    def _told(self, problem: asyncssh.SFTPError) -> str:
+        if not self._path or self._path in problem.reason:
+            return problem.reason
+        return f"{self._path}: {problem.reason[:1].lower()}{problem.reason[1:]}"

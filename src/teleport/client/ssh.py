@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from teleport.client import terminal
 from teleport.client.account import Account, SshTexts
 from teleport.client.dialer import Reached, Wanted, dial
 from teleport.client.forwarding import Forward
-from teleport.foundation.errors import MfaRequired, NotAuthenticated
+from teleport.foundation.errors import MfaRequired, NotAuthenticated, Unavailable
 
 if TYPE_CHECKING:
     import asyncssh
@@ -120,13 +120,25 @@ async def _run(reached: Reached, texts: SshTexts, request: SshRequest, lost: int
 
 
 async def start_forwards(connection: asyncssh.SSHClientConnection, request: SshRequest) -> None:
-    """Listeners of all forwards; they end with the connection."""
+    """Listeners of all forwards; they end with the connection. Raises Unavailable for one that cannot be had."""
     for forward in request.local:
-        await connection.forward_local_port(_host(forward), forward.port, forward.host, forward.target_port)
+        with _listening(forward):
+            await connection.forward_local_port(_host(forward), forward.port, forward.host, forward.target_port)
     for forward in request.remote:
         await connection.forward_remote_port(_host(forward), forward.port, forward.host, forward.target_port)
     for forward in request.dynamic:
-        await connection.forward_socks(_host(forward), forward.port)
+        with _listening(forward):
+            await connection.forward_socks(_host(forward), forward.port)
+
+
+@contextlib.contextmanager
+def _listening(forward: Forward) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        # asyncio puts a sentence of its own where the system's belongs
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise Unavailable(f"cannot listen on {forward.bind}:{forward.port}: {reason}") from problem
 
 
 def session_request(request: SshRequest) -> SessionRequest:

@@ -193,7 +193,7 @@ class DialDesk:
 
 
 def _not_found(request: DialRequest) -> str:
-    what = f"{request.target[:_MAX_TEXT]!r}" if request.target else "servers with these labels"
+    what = f"{request.target[:_MAX_TEXT]!r}" if request.target else "server with these labels"
     return f"{generic_refusal(request.kind)} There is no {what} that you may reach."
 
 

@@ -51,6 +51,10 @@ class Trackers:
         if self._running.pop(sid, None) is not None:
             self._tell(sid, None)
 
+    def end_lost(self, sid: str) -> None:
+        """A session of an earlier process, whose end nobody told."""
+        self._tell(sid, None)
+
     def _tell(self, sid: str, tracker: SessionTracker | None) -> None:
         self._untold[sid] = tracker
         self._changed.set()

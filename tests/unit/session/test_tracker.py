@@ -73,3 +73,26 @@ async def test_it_runs_by_itself() -> None:
         while "one" not in sink.known:
             await asyncio.sleep(0.01)
     await tasks.close()
+
+
+async def test_ends_are_told_while_it_stops() -> None:
+    sink = Sink()
+    trackers = Trackers(sink, MovedClock())
+    tasks = TaskOwner("trackers")
+    tasks.start(trackers.run(lambda: None))
+    trackers.put("one", tracker("one"))
+    async with asyncio.timeout(5):
+        while "one" not in sink.known:
+            await asyncio.sleep(0.01)
+    trackers.end("one")
+    await tasks.close()
+    assert sink.known == {}
+
+
+async def test_the_session_of_a_killed_process_is_ended() -> None:
+    sink = Sink()
+    sink.known["lost"] = tracker("lost")
+    trackers = Trackers(sink, MovedClock())
+    trackers.end_lost("lost")
+    await trackers.tell_all()
+    assert sink.known == {}

@@ -37,8 +37,10 @@ _SHOWN = (
 
 def arguments(parser: Arguments) -> None:
     listing = parser.subcommand("ls", "list audit events, the oldest first", _ls)
-    listing.add_argument("--from", dest="start", metavar="TIME", help="from this time on, RFC 3339 or YYYY-MM-DD")
-    listing.add_argument("--to", dest="end", metavar="TIME", help="up to this time")
+    listing.add_argument(
+        "--from", "--from-utc", dest="start", metavar="TIME", help="from this time on, RFC 3339 or YYYY-MM-DD"
+    )
+    listing.add_argument("--to", "--to-utc", dest="end", metavar="TIME", help="up to this time")
     listing.add_argument("--last", metavar="DURATION", help="so far back from now (default 24h)")
     listing.add_argument("--type", metavar="EVENT,...", default="", help="events of these types only")
     listing.add_argument("--user", metavar="NAME", default="", help="events of this user only")

@@ -24,6 +24,8 @@ def run(options: Namespace) -> int:
     resources = documents.read(options.file)
     for resource in resources:
         documents.refuse_unwritable(kind_named(resource.kind))
+        # a file is the whole wish, on this cluster or another: `update` and `edit` are what heeds revisions
+        resource.metadata.revision = ""
     with connect(options) as client:
         for resource in resources:
             singleton = kind_named(resource.kind).singleton

@@ -84,7 +84,7 @@ def refuse_unwritable(kind: Kind) -> None:
 def show(resources: list[Resource], form: str) -> None:
     """Print as `yaml`, `json` (always an array) or a `text` table."""
     if form == "yaml":
-        print(codec.to_yaml(resources).rstrip("\n"))
+        sys.stdout.write(codec.to_yaml(resources))
     elif form == "json":
         print(codec.to_json(resources))
     else:

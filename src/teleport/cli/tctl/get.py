@@ -7,7 +7,7 @@ from argparse import Namespace
 from teleport.cli.arguments import Arguments
 from teleport.cli.tctl import documents
 from teleport.cli.tctl.connection import connect
-from teleport.foundation.errors import AccessDenied, BadParameter
+from teleport.foundation.errors import AccessDenied, BadParameter, NotFound
 from teleport.model.kinds import KINDS, ResourceRef, parse_refs
 from teleport.model.resource import Resource
 
@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
         for ref in refs:
             try:
                 found += documents.fetch(client, ref, with_secrets=bool(options.with_secrets))
-            except AccessDenied:
+            except (AccessDenied, NotFound):  # of everything: what there is, and what may be seen
                 if not everything:
                     raise
     documents.show(found, options.format)

@@ -19,6 +19,7 @@ from teleport.foundation.errors import TeleportError
 
 FORMATS = ("text", "json", "yaml", "names")
 TUNNEL = "⟵ Tunnel"
+_ORDER = ("kind", "sub_kind", "version", "metadata", "spec")
 _FIRST_PAGE = 100
 _PAGE = 2000
 
@@ -54,7 +55,7 @@ def print_nodes(account: Account, options: Namespace, out: TextIO) -> None:
             for node in page:
                 print(output.printable(hostname(node)), file=out)
     else:
-        print(output.document([node for page in pages for node in page], options.format), file=out)
+        print(output.document([in_order(node) for page in pages for node in page], options.format), file=out)
 
 
 def node_pages(account: Account, wanted: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
@@ -71,6 +72,12 @@ def node_pages(account: Account, wanted: dict[str, str]) -> Iterator[list[dict[s
                 return
     finally:
         connection.close()
+
+
+def in_order(document: dict[str, Any]) -> dict[str, Any]:
+    """What it is comes before what it holds, as `tctl get` prints it."""
+    first = [name for name in _ORDER if name in document]
+    return {name: document[name] for name in (*first, *(name for name in document if name not in _ORDER))}
 
 
 def hostname(node: dict[str, Any]) -> str:
@@ -124,6 +131,6 @@ def _everywhere(options: Namespace) -> int:
     elif options.format == "names":
         print("\n".join(hostname(node) for _, _, node in rows))
     else:
-        document = [{"proxy": proxy, "cluster": cluster, "node": node} for proxy, cluster, node in rows]
+        document = [{"proxy": proxy, "cluster": cluster, "node": in_order(node)} for proxy, cluster, node in rows]
         output.show(document, options.format)
     return 0

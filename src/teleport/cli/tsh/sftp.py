@@ -103,10 +103,10 @@ class Browser:
         }
 
     async def begin(self) -> None:
-        from teleport.client.sftp import Explained
+        from teleport.client.sftp import Explained, from_home
 
-        with Explained():
-            self._where = str(await self._client.realpath(self._where))
+        with Explained(self._where):
+            self._where = str(await self._client.realpath(from_home(self._where)))
 
     async def do(self, name: str, words: list[str]) -> None:
         """Raises BadParameter for a command that is none."""
@@ -114,7 +114,7 @@ class Browser:
 
         if name not in self._commands:
             raise BadParameter(f"{name}: no such command, try help")
-        with Explained():
+        with Explained(next((word for word in words if not word.startswith("-")), "")):
             await self._commands[name][1](words)
 
     def _at(self, path: str) -> str:

@@ -31,9 +31,30 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("target", metavar="[USER@]HOST", help="name, id, address or k=v labels of one server")
     parser.add_argument("-p", "--port", type=int, default=0, help="port of the server")
     parser.switch("-A", "--forward-agent", help="let the server use your ssh-agent")
-    parser.add_argument("-L", "--forward", action="append", default=[], metavar="[BIND:]PORT:HOST:PORT")
-    parser.add_argument("-R", "--remote-forward", action="append", default=[], metavar="[BIND:]PORT:HOST:PORT")
-    parser.add_argument("-D", "--dynamic-forward", action="append", default=[], metavar="[BIND:]PORT")
+    parser.add_argument(
+        "-L",
+        "--forward",
+        action="append",
+        default=[],
+        metavar="[BIND:]PORT:HOST:PORT",
+        help="a port here leads to one that the server reaches",
+    )
+    parser.add_argument(
+        "-R",
+        "--remote-forward",
+        action="append",
+        default=[],
+        metavar="[BIND:]PORT:HOST:PORT",
+        help="a port of the server leads to one that is reached from here",
+    )
+    parser.add_argument(
+        "-D",
+        "--dynamic-forward",
+        action="append",
+        default=[],
+        metavar="[BIND:]PORT",
+        help="a SOCKS proxy here that leads into the server's network",
+    )
     parser.switch("-N", "--no-remote-exec", help="run nothing, forward ports only")
     parser.switch("-t", "--tty", help="a terminal even for a command")
     parser.switch("-T", "--disable-tty", help="no terminal even for a shell")

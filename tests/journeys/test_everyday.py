@@ -1,0 +1,166 @@
+"""What people do every day and scripts rely on: forwards, copies, files of resources, credentials for others."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import LOGIN
+from harness.cluster import Agent, Cluster, clean_environment, free_port, run
+from harness.people import Person
+from harness.processes import BIN, Started, until
+from harness.terminals import OnTerminal
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a service that gives back what it is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    link, _ = listener.accept()
+                except OSError:
+                    return
+                with link:
+                    link.sendall(link.recv(1024))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+            link.sendall(b"hello")
+            return link.recv(5) == b"hello"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("flag", ["-L", "-R"])
+def test_a_forwarded_port_leads_to_a_service(
+    alice: Person, agent: Agent, tmp_path: Path, echo: int, flag: str
+) -> None:
+    port = free_port()
+    words = [str(BIN / "tsh"), "ssh", "-N", flag, f"{port}:127.0.0.1:{echo}", f"{LOGIN}@behind"]
+    forward = Started(words, tmp_path / "log", alice.environment)
+    try:
+        until(lambda: answers(port), "the forwarded service")
+    finally:
+        forward.stop()
+
+
+def test_a_port_in_use_is_named(alice: Person, agent: Agent, echo: int) -> None:
+    refused = alice.tsh("ssh", "-L", f"{echo}:127.0.0.1:1", f"{LOGIN}@behind", "true")
+    assert refused.status == 1
+    assert f"cannot listen on 127.0.0.1:{echo}: Address already in use" in refused.err
+
+
+def test_copies_name_the_path_that_fails_and_know_the_home(alice: Person, agent: Agent, tmp_path: Path) -> None:
+    missing = alice.tsh("scp", f"{LOGIN}@behind:/nowhere/at/all", str(tmp_path))
+    assert (missing.status, missing.err) == (1, "ERROR: /nowhere/at/all: no such file\n")
+    (tmp_path / "note").write_text("text")
+    homeless = alice.tsh("scp", str(tmp_path / "note"), f"{LOGIN}@behind:/nowhere/note")
+    assert (homeless.status, homeless.err) == (1, "ERROR: /nowhere/note: no such file\n")
+    name = f"teleport-test-{free_port()}"
+    alice.tsh("scp", str(tmp_path / "note"), f"{LOGIN}@behind:~/{name}").ok()
+    try:
+        alice.tsh("scp", f"{LOGIN}@behind:~/{name}", str(tmp_path / "back")).ok()
+        assert (tmp_path / "back").read_text() == "text"
+    finally:
+        (Path.home() / name).unlink()
+
+
+def test_a_file_of_everything_is_taken_back(cluster: Cluster, tmp_path: Path) -> None:
+    backup = tmp_path / "all.yaml"
+    backup.write_text(cluster.tctl("get", "all").ok().out)
+    cluster.tctl("create", "-f", str(backup)).ok()
+    cluster.tctl("create", "-f", str(backup)).ok()  # though every revision in it is an old one now
+
+
+def test_revisions_count_where_something_is_changed(cluster: Cluster, tmp_path: Path) -> None:
+    role = tmp_path / "role.yaml"
+    role.write_text("kind: role\nversion: v7\nmetadata: {name: counted}\nspec: {allow: {logins: [a]}}\n")
+    cluster.tctl("create", str(role)).ok()
+    role.write_text(cluster.tctl("get", "role/counted").ok().out)
+    cluster.tctl("update", "-f", str(role)).ok()
+    stale = cluster.tctl("update", "-f", str(role))
+    assert stale.status == 1
+    assert "modified concurrently" in stale.err
+
+
+def test_nothing_of_a_kind_prints_nothing(cluster: Cluster) -> None:
+    assert cluster.tctl("get", "windows_desktop").ok().out == ""
+    assert cluster.tctl("get", "windows_desktop", "--format=json").ok().json == []
+
+
+def test_authorities_for_programs_that_read_bytes(cluster: Cluster) -> None:
+    words = [str(BIN / "tctl"), "-c", str(cluster.config), "auth", "export"]
+    environment = clean_environment(cluster.folder)
+    der = subprocess.run([*words, "--type=windows"], capture_output=True, env=environment, check=True, timeout=60)
+    pem = subprocess.run([*words, "--type=tls-user"], capture_output=True, env=environment, check=True, timeout=60)
+    assert der.stdout == ssl.PEM_cert_to_DER_cert(pem.stdout.decode())
+    assert "BEGIN CERTIFICATE" in cluster.tctl("auth", "export", "--type=tls-spiffe").ok().out
+
+
+def test_forms_of_credentials_that_are_not_built_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    refused = cluster.tctl("auth", "sign", "--host=db", "--format=mongodb", f"--out={tmp_path / 'x'}")
+    assert refused.status == 1
+    assert "--format=mongodb is known, and not built yet" in refused.err
+
+
+def test_credentials_for_stock_ssh_and_for_curl(
+    cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
+) -> None:
+    out = tmp_path / "id"
+    cluster.tctl("auth", "sign", "--user=alice", "--format=openssh", f"--out={out}").ok()
+    known = tmp_path / "known_hosts"
+    known.write_text(cluster.tctl("auth", "export", "--type=host").ok().out)
+    command = f"{BIN / 'tsh'} proxy ssh %h"
+    words = [
+        "ssh",
+        "-F",
+        "none",
+        "-o",
+        f"UserKnownHostsFile={known}",
+        "-o",
+        f"ProxyCommand={command}",
+        "-i",
+        str(out),
+    ]
+    done = run([*words, f"{LOGIN}@behind.{cluster.name}.example", "exit 5"], alice.environment)
+    assert done.status == 5, done.err
+    cluster.tctl("auth", "sign", "--user=alice", "--format=tls", f"--out={out}").ok()
+    name = f"{f'{cluster.name}.example'.encode().hex()}.teleport.cluster.local"
+    address = f"https://{name}:{cluster.auth_port}/v1/resources/role?limit=1"
+    curl = ["curl", "-sf", "--resolve", f"{name}:{cluster.auth_port}:127.0.0.1", "--cacert", f"{out}.cas", address]
+    assert run(curl, alice.environment).status != 0
+    told = run([*curl, "--cert", f"{out}.crt", "--key", f"{out}.key"], alice.environment).ok()
+    assert [role["kind"] for role in told.json["items"]] == ["role"]
+
+
+def test_a_stopping_server_tells_its_sessions_and_leaves_none_behind(
+    new_cluster: Callable[..., Cluster], tmp_path: Path
+) -> None:
+    cluster = new_cluster("stopping").start()
+    person = Person(cluster, "dora", tmp_path / "dora")
+    person.sign_up(person.invite(logins=LOGIN))
+    person.log_in()
+    shell = OnTerminal([str(BIN / "tsh"), "ssh", f"{LOGIN}@{cluster.name}"], person.environment)
+    try:
+        shell.run("echo here-$((40+2))", "here-42")
+        assert cluster.process is not None
+        assert cluster.process.stop(patience=15) == 0  # within seconds, and by itself
+        shell.see("this node is stopping")
+        assert shell.ended() != 0
+    finally:
+        shell.kill()
+    cluster.start()
+    assert cluster.tctl("get", "session_tracker", "--format=json").ok().json == []
