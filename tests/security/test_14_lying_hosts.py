@@ -43,7 +43,7 @@ LIES = [of_another_authority, of_another_host, a_users, expired]
 
 
 def ssh(home: Path, target: str, ran: Path) -> subprocess.CompletedProcess[bytes]:
-    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     environment |= {"TELEPORT_HOME": str(home), "TELEPORT_NO_DAEMON": "1", "HOME": str(home)}
     command = [*TSH, "ssh", f"root@{target}", f"touch {ran}"]
     return subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
