@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from teleport.api.routes.resources import ListResources, ResourcePage
+from teleport.auth.admin_actions import AdminActions
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -45,10 +46,11 @@ def read_verb(kind: Kind) -> str:
 class Listing:
     """Answers lists."""
 
-    def __init__(self, cluster: Cluster, guard: Guard, nodes: Replica) -> None:
+    def __init__(self, cluster: Cluster, guard: Guard, nodes: Replica, admin_actions: AdminActions) -> None:
         self._cluster = cluster
         self._guard = guard
         self._nodes = nodes
+        self._admin_actions = admin_actions
 
     async def page(self, caller: Caller, request: ListResources) -> ResourcePage:
         """Raises AccessDenied, BadParameter."""
@@ -67,6 +69,7 @@ class Listing:
         shows_secrets = request.with_secrets
         if shows_secrets:
             await self._guard.enforce(caller, self._guard.may_list(caller, "read", kind.name))
+            await self._admin_actions.require(caller, in_series=True)
         return ResourcePage(
             items=tuple(encoded(one, with_secrets=shows_secrets) for one in page),
             next_start=_BREAK.join(key(rest[0])) if rest else "",

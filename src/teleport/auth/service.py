@@ -192,7 +192,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
     multi_factor = MultiFactor(cluster, factors, lockout)
     admin_actions = AdminActions(cluster, multi_factor)
     users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions, admin_actions)
-    hosts, audit, listing = Hosts(cluster), Audit(cluster, guard), Listing(cluster, guard, nodes)
+    hosts, audit, listing = Hosts(cluster), Audit(cluster, guard), Listing(cluster, guard, nodes, admin_actions)
     access_requests = AccessRequests.of(cluster, guard, listing, requests)
     parts = Parts(
         public=Public(cluster, guard, factors),

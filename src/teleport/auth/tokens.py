@@ -61,6 +61,7 @@ class JoinTokens:
         await self._guard.require(caller, "list", Token.KIND)
         if request.with_secrets:
             await self._guard.require(caller, "read", Token.KIND)
+            await self._admin_actions.require(caller, in_series=True)
         now = self._cluster.clock.now()
         shown = [
             _shown(token, with_secrets=request.with_secrets)

@@ -128,3 +128,20 @@ async def test_who_may_not_is_not_asked(cluster: TestCluster, device: SoftwareAu
     with pytest.raises(AccessDenied) as refused:
         await client.call(resources.CREATE, new_role())
     assert not isinstance(refused.value, MfaRequired)
+
+
+async def test_secrets_are_shown_to_whoever_proves_a_device(
+    cluster: TestCluster, boss: Client, device: SoftwareAuthenticator
+) -> None:
+    """One by one, in lists of a kind, and in the list of tokens."""
+    asked: tuple[tuple[Route[Any, Any], Any], ...] = (
+        (resources.LIST, resources.ListResources(kind="token", with_secrets=True)),
+        (resources.LIST, resources.ListResources(kind="github", with_secrets=True)),
+        (tokens.LIST, tokens.ListTokens(with_secrets=True)),
+    )
+    for route, request in asked:
+        with pytest.raises(MfaRequired):
+            await boss.call(route, request)
+        proof = await answer(boss, device, "admin_action")
+        await call_with(boss, proof, route, request)
+    await boss.call(tokens.LIST, tokens.ListTokens())
