@@ -46,16 +46,32 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    async def paste(self, text: str) -> None:
+        """Type more than the terminal takes at once."""
+        data = text.encode()
+        loop = asyncio.get_running_loop()
+        while data:
+            writable = asyncio.Event()
+            loop.add_writer(self._master, writable.set)
+            try:
+                await writable.wait()
+            finally:
+                loop.remove_writer(self._master)
+            data = data[os.write(self._master, data[:1024]) :]
+
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process.send_signal(28)
 
     async def until(self, text: str, timeout: float = 20) -> bytes:
         """What has appeared, once `text` has; it is forgotten afterwards."""
-        async with asyncio.timeout(timeout):
-            while text.encode() not in self.seen:
-                self._more.clear()
-                await self._more.wait()
+        try:
+            async with asyncio.timeout(timeout):
+                while text.encode() not in self.seen:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise AssertionError(f"{text!r} was not seen within {timeout} s: {self.seen!r}") from None
         end = self.seen.index(text.encode()) + len(text)
         shown, self.seen = self.seen[:end], self.seen[end:]
         return shown

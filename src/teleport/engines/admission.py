@@ -25,8 +25,10 @@ from teleport.model.resources.role import Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.user import User
 from teleport.model.resources.user_login_state import UserLoginState
+from teleport.policy import moderation
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
+from teleport.policy.moderation import Requirement
 from teleport.policy.options import MergedOptions
 from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.backend import Gap
@@ -47,6 +49,8 @@ WATCHED: Final = (
 )
 KINDS: Final = (*WATCHED, "cert_authority")
 """The kinds a replica must hold for an engine to decide."""
+ENFORCES: Final = frozenset({"require_session_join"})
+"""Restrictions of roles (paths of policy.enforcement) that engines enforce on nodes by themselves."""
 _GATHER = 0.05
 _TICK = 1.0
 _RECHECK_TICKS = 30
@@ -72,6 +76,9 @@ class Admission:
         self.login = login
         self.next_change: datetime | None = None
         """When a schedule of a role opens or closes, so that it must be decided again; None for never."""
+        self.required: tuple[Requirement, ...] = ()
+        """Who must be present in the person's sessions, as last decided."""
+        self.when_required_changes: Callable[[], None] = lambda: None
         self._connection = connection
         self._role_sets = role_sets or RoleSetMemory()
         self._role_set: RoleSet | None = None
@@ -111,6 +118,17 @@ class Admission:
         return state.withdrawn_from(identity, replica.find(User, identity.username), self.post.clock.now())
 
     def _decide(self) -> Decision:
+        role_set, state = self._question()
+        return self._ask(role_set, state)
+
+    def _ask(self, role_set: RoleSet, state: AccessState) -> Decision:
+        required = moderation.requirements(role_set.at(state.now).given, "ssh")
+        if required != self.required:
+            self.required = required
+            self.when_required_changes()
+        return can_access_node(role_set, self.post.node(), self.login, state)
+
+    def _question(self) -> tuple[RoleSet, AccessState]:
         replica, identity = self.post.replica, self.identity
         roles = {name: replica.get(Role, name) for name in identity.roles}
         self._role_set = self._role_sets.for_identity(identity, roles, self.post.cluster)
@@ -123,8 +141,9 @@ class Admission:
             now=now,
             locks=replica.list(Lock),
             locks_age=replica.age(now),
+            enforces=ENFORCES,
         )
-        return can_access_node(self._role_set, self.post.node(), self.login, state)
+        return self._role_set, state
 
     @property
     def options(self) -> MergedOptions:
@@ -168,10 +187,8 @@ class Admissions:
         self._tasks = TaskOwner("admission")
         self._watched: set[Replica] = set()
         self._changed = asyncio.Event()
-        self._role_sets = RoleSetMemory()  # many connections are of the same people
-
-    def new(self, connection: Connection, identity: Identity, login: str) -> Admission:
-        return Admission(connection, identity, login, self._role_sets)
+        self.role_sets = RoleSetMemory()
+        """Many connections are of the same people."""
 
     def enter(self, admission: Admission, send_away: Callable[[str], None]) -> None:
         """It came in: `send_away` is called, with the reason, once it may not stay."""

@@ -121,6 +121,21 @@ def decide(
     return question.granted()
 
 
+def refused_as_person(
+    role_set: RoleSet, kind: str, resource: Resource, state: AccessState, login: str = ""
+) -> Decision | None:
+    """What refuses a person whatever roles say of the resource: the credential, its limits, the hour, a lock."""
+    if state.now is not None:
+        role_set = role_set.at(state.now)
+    asked = [AskedValue("logins", login, role_set.field("logins"))] if login else []
+    question = _Question(role_set, kind, resource, asked, state)
+    for step in (question.refused_by_credential, question.refused_by_limits, question.denied_by_hour):
+        refusal = step()
+        if refusal is not None:
+            return refusal
+    return None
+
+
 def visible(role_set: RoleSet, resource: Resource) -> bool:
     """Whether the person may know of it, by labels alone. Kinds without a selector are for rules alone to decide.
 
@@ -225,9 +240,15 @@ class _Question:
             return self._refuse(Code.NOT_IN_ALLOWED_RESOURCES)
         return None
 
-    def denied(self) -> Decision | None:
+    def denied_by_hour(self) -> Decision | None:
         if self.role_set.is_scheduled and self.role_set.closed_mask:
             return self._denied_by_hour(self.role_set.closed_mask)
+        return None
+
+    def denied(self) -> Decision | None:
+        by_hour = self.denied_by_hour()
+        if by_hour is not None:
+            return by_hour
         by_labels = self.index.deny.mask(self.labels)
         if by_labels:
             return self._denied_by_labels(by_labels)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from teleport.engines.engine import Connection
-from teleport.engines.ssh.exit_status import exit_error
+from teleport.engines.ssh.exit_status import FAILED, exit_error
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.model.events.base import SESSION_DATA_INDEX, Event, SessionEvent
@@ -34,6 +34,7 @@ from teleport.model.events.session import (
     PortForwardStopped,
     SessionData,
     SessionEnded,
+    SessionJoined,
     SessionLeft,
     SessionRejected,
     SessionStarted,
@@ -59,7 +60,6 @@ class Audit:
         self._identity: Identity | None = None
         self._login = ""
         self._refusals = 0
-        self._indices: dict[str, int] = {}
         self._last_session = ""
         self.received = 0
         self.sent = 0
@@ -116,8 +116,11 @@ class Audit:
     def resized(self, live: LiveSession) -> Event | None:
         return self._tell(self._in_session(TerminalResized, live, size=str(live.size)))
 
-    def session_left(self, live: LiveSession) -> None:
-        self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
+    def session_joined(self, live: LiveSession) -> Event | None:
+        return self._tell(self._in_session(SessionJoined, live, participants=list(live.everyone)))
+
+    def session_left(self, live: LiveSession) -> Event | None:
+        return self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
 
     def session_ended(self, live: LiveSession, *, is_recorded: bool) -> Event | None:
         event = self._in_session(
@@ -131,7 +134,6 @@ class Audit:
             session_recording="node" if is_recorded else "off",
             initial_command=list(live.command),
         )
-        self._indices.pop(live.id, None)
         return self._tell(event)
 
     # -- commands and subsystems
@@ -166,10 +168,13 @@ class Audit:
         kind: type[SCP] = SCPUploaded if is_upload else SCPDownloaded
         self._tell(self._event(kind, sid=sid, path=path, len=size, action="upload" if is_upload else "download"))
 
-    def file_copy_refused(self, command: str) -> str:
+    def file_copy_refused(self, command: str, reason: str) -> str:
         kind: type[SessionEvent] = SCPDisallowed if command else SFTPDisallowed
-        event = self._tell(self._event(kind, error="file copies are not allowed by the roles"))
-        return event.uid if event is not None else ""
+        return self._id_of(self._tell(self._event(kind, error=reason)))
+
+    def command_refused(self, command: str, reason: str) -> str:
+        event = self._event(ExecutionFailed, command=command, exit_code=str(FAILED), exit_error=reason)
+        return self._id_of(self._tell(event))
 
     # -- forwards
 
@@ -184,6 +189,10 @@ class Audit:
 
     # -- what they share
 
+    @staticmethod
+    def _id_of(event: Event | None) -> str:
+        return event.uid if event is not None else ""
+
     def _tell(self, event: SessionEvent) -> Event | None:
         """The event as it was taken, with its id."""
         try:
@@ -193,9 +202,7 @@ class Audit:
             return None
 
     def _in_session(self, kind: type[E], live: LiveSession, **fields: object) -> E:
-        index = self._indices.get(live.id, 0)
-        self._indices[live.id] = index + 1
-        return self._event(kind, sid=live.id, ei=index, **fields)
+        return self._event(kind, sid=live.id, ei=live.next_index(), login=live.login, **fields)
 
     def _event(self, kind: type[E], **fields: object) -> E:
         connection, post, identity = self._connection, self._connection.post, self._identity

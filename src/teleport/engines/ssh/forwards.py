@@ -24,6 +24,7 @@ from teleport.foundation.service import TaskOwner
 log = get_logger("ssh")
 
 REFUSED = "port forwarding is not allowed here by your roles or this node"
+MODERATED = "your roles require others to be present, who could not see what is forwarded"
 ROOTS_PORTS = 1024
 
 OpenChannel = Callable[[SocketSide, tuple[str, int]], Awaitable[None]]
@@ -67,9 +68,11 @@ class Forwards:
 
     async def _towards(self, where: str, connect: Callable[[], Awaitable[SocketSide]]) -> ChannelSide:
         options, post = self._admission.options, self._admission.post
-        if not (options.port_forwarding_local and post.permit_port_forwarding):
-            self._audit.port_failed(where, REFUSED)
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, REFUSED)
+        is_allowed = options.port_forwarding_local and post.permit_port_forwarding
+        if not is_allowed or self._admission.required:
+            reason = MODERATED if is_allowed else REFUSED
+            self._audit.port_failed(where, reason)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, reason)
         try:
             far = await connect()
         except (TeleportError, OSError, TimeoutError, UnicodeError, OverflowError) as error:
@@ -116,6 +119,8 @@ class Forwards:
         options, post = self._admission.options, self._admission.post
         if not (options.port_forwarding_remote and post.permit_port_forwarding):
             raise AccessDenied(f"{where}: {REFUSED}")
+        if self._admission.required:
+            raise AccessDenied(f"{where}: {MODERATED}")
         if self._listening >= post.limits.listeners:
             raise LimitExceeded(f"{where}: {self._listening} listeners on one connection are the most")
 
@@ -152,7 +157,7 @@ class Forwards:
         """Listen for this user's programs on a socket of their own, in a folder nobody else could prepare."""
         if self._agent_listener is not None:
             return True
-        if not self._admission.options.forward_agent:
+        if not self._admission.options.forward_agent or self._admission.required:
             log.debug("agent forwarding is not allowed by the roles", user=self._admission.identity.username)
             return False
         try:

@@ -151,6 +151,13 @@ class DescriptorWriter:
             self._is_full = True
             self._on_full()
 
+    def discard(self) -> None:
+        """Forget what waits."""
+        if self._is_waiting:
+            self._waiting.clear()
+            self._loop.remove_writer(self._descriptor)
+            self._settle()
+
     def end(self) -> None:
         """Close it when everything is written."""
         self._is_ending = True
@@ -187,6 +194,10 @@ class DescriptorWriter:
         if self._waiting:
             return
         self._loop.remove_writer(self._descriptor)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Nothing waits any more."""
         self._is_waiting = False
         if self._is_ending:
             self.close()

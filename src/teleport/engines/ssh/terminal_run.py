@@ -1,24 +1,22 @@
-"""A session on a terminal: shown to its parties, recorded while it runs, known to the cluster."""
+"""A session on a terminal: shown to its parties, recorded while it runs, known to the cluster.
+
+Where others must be present it waits for them: no program is started before, and what is typed is thrown away.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from teleport.engines.ssh.channel import SessionChannel
-from teleport.engines.ssh.spawner import Process
-from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
 from teleport.engines.ssh.surroundings import session_environment
-from teleport.engines.ssh.terminal import Terminal
+from teleport.engines.ssh.terminal_program import TerminalProgram
+from teleport.engines.ssh.tracking import tracker_of
 from teleport.foundation.errors import TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
+from teleport.model.events.base import Event
 from teleport.model.events.catalog import encode_event
-from teleport.model.resource import Metadata
-from teleport.model.resources.session_tracker import Participant, SessionTracker, SessionTrackerSpec
 from teleport.session.live import LiveSession, Party
 from teleport.session.recorder import Recorder
 from teleport.wire.recording import RecordingEnd, RecordingInfo
@@ -26,69 +24,74 @@ from teleport.wire.terminal import TerminalSize
 
 log = get_logger("ssh.session")
 
-PARTING = 2.0
-"""Seconds a hung-up shell is given to end, so that how it ended is known."""
-
-
-class ChannelScreen:
-    """The owner's screen: its channel, which holds the program back when it is full."""
-
-    def __init__(self, channel: SessionChannel) -> None:
-        self._channel = channel
-        self.is_full = False
-
-    def show(self, output: bytes) -> None:
-        self._channel.show(output)
-
 
 class TerminalRun:
-    """One interactive session, from the first frame of its recording to its end event."""
+    """One interactive session, from the wait for others to its end event. The live session's stage."""
 
     def __init__(self, channel: SessionChannel, sid: str, program: tuple[str, Sequence[str]]) -> None:
         assert channel.terminal is not None
         self._channel = channel
-        self._program = program
+        self._command = program
         self._request = channel.terminal
-        self._sid = sid
-        self._screen = ChannelScreen(channel)
-        self._terminal: Terminal | None = None
-        self._process: Process | None = None
-        self._input: DescriptorWriter | None = None
-        self._output: DescriptorReader | None = None
+        self._program = TerminalProgram(self._show, self._pause_typing, self._resume_typing)
         self._recorder: Recorder | None = None
+        self._notes: list[Event] = []
+        self._early: list[bytes] = []
         self._reason = ""
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         visit = channel.visit
-        self._live = LiveSession(
-            id=self._sid,
-            kind="ssh",
-            user=visit.identity.username,
-            login=visit.login,
-            started=visit.post.clock.now(),
-            resize_terminal=self._resize_terminal,
-            end=self._end,
-            command=(channel.command,) if channel.command else (),
-            size=self._request.size,
-        )
+        owner = Party(
+            str(uuid.uuid4()), visit.identity.username, "peer", visit.post.clock.now(),
+            roles=tuple(visit.identity.roles), remote_address=":".join(map(str, visit.connection.client_address)),
+        )  # fmt: skip
+        self.live = LiveSession(
+            sid, owner, self, login=visit.login, size=self._request.size,
+            command=(channel.command,) if channel.command else (), required=lambda: visit.admission.required,
+        )  # fmt: skip
 
     async def run(self) -> None:
-        visit = self._channel.visit
-        visit.screens.add(self._end)
-        unwatch = visit.post.emitter.watch_failure(lambda failure: self._end(str(failure)))
+        visit, live = self._channel.visit, self.live
+        visit.screens.add(self.end)
+        visit.lives.add(live)
+        unwatch = visit.post.emitter.watch_failure(lambda failure: self.end(str(failure)))
         status: int | None = None
         try:
-            self._recorder = await self._open_recorder()
-            await self._start()
-            self._announce()
-            self._channel.begin(self)
-            status = await self._wait()
+            status = await self._perform()
             if status is not None:
                 self._channel.exit(status)
         finally:
             unwatch()
-            visit.screens.discard(self._end)
-            self._close()
+            visit.screens.discard(self.end)
+            visit.lives.discard(live)
+            self._program.close()
             await self._conclude(status)
+
+    async def _perform(self) -> int | None:
+        """None when it was ended before it began, or nobody knows how it ended."""
+        live = self.live
+        live.open()
+        if not live.is_running:
+            self._channel.visit.post.sessions[live.id] = live
+            self.tell_cluster()
+            self._channel.begin(self)
+            if not await self._others():
+                return None
+        self._recorder = await self._open_recorder()
+        if not await self._others():
+            return None
+        await self._start()
+        self._announce()
+        if live.has_waited:
+            self._type_early()
+        else:
+            self._channel.begin(self)
+        return await self._program.wait()
+
+    async def _others(self) -> bool:
+        """Wait until everybody who is required is there. False when the session was ended before."""
+        while not self._program.is_lost and not self.live.is_running:
+            waiting = asyncio.get_running_loop().create_task(self.live.until_running())
+            await self._program.unless_lost(waiting)
+        return not self._program.is_lost
 
     # -- beginning
 
@@ -97,7 +100,7 @@ class TerminalRun:
         visit = self._channel.visit
         if not visit.admission.is_recorded:
             return None
-        live = self._live
+        live = self.live
         info = RecordingInfo(
             sid=live.id, user=live.user, login=live.login, cluster=visit.post.cluster, server_id=visit.post.host_id,
             server_hostname=visit.post.hostname, started=live.started, columns=live.size.columns, rows=live.size.rows,
@@ -111,164 +114,155 @@ class TerminalRun:
             log.warning("a session goes on without a recording", session=live.id, error=error)
             return None
         recorder.on_failure = self._lose_recorder
-        recorder.on_caught_up = lambda: self._output.release("recorder") if self._output is not None else None
+        recorder.on_caught_up = lambda: self._program.release("recorder")
         return recorder
 
     def _lose_recorder(self, failure: Unavailable) -> None:
-        if self._output is not None:
-            self._output.release("recorder")
+        self._program.release("recorder")
         if self._channel.visit.admission.must_be_recorded:
-            self._end(str(failure))
+            self.end(str(failure))
         else:
-            self._channel.tell(f"teleport: {failure}; the session goes on")
+            self.tell(f"{failure}; the session goes on")
 
     async def _start(self) -> None:
-        visit = self._channel.visit
-        self._terminal = terminal = Terminal(visit.user, self._live.size, self._request.modes)
-        path, argv = self._program
-        try:
-            environment = session_environment(self._channel, self._sid, terminal.name)
-            self._process = await visit.spawner.run(
-                path, argv, environment, visit.user, (terminal.slave,) * 3, is_terminal=True
-            )
-        except BaseException:
-            os.close(terminal.master)
-            raise
-        finally:
-            terminal.close_slave()
-        pause, resume = self._channel.channel.pause_reading, self._channel.channel.resume_reading
-        self._input = DescriptorWriter(os.dup(terminal.master), pause, resume)
-        self._output = DescriptorReader(terminal.master, self._show, is_terminal=True)
+        channel = self._channel
+        visit = channel.visit
+        self.live.begin()
+        await self._program.start(
+            visit.spawner,
+            self._command,
+            lambda name: session_environment(channel, self.live.id, name),
+            visit.user,
+            self.live.size,
+            self._request.modes,
+        )
 
     def _announce(self) -> None:
-        visit, live = self._channel.visit, self._live
-        party = Party(
-            id=str(uuid.uuid4()), user=live.user, login=live.login, mode="peer", joined=live.started,
-            screen=self._screen, size=live.size, remote_address=":".join(map(str, visit.connection.client_address)),
-        )  # fmt: skip
-        live.admit(party)
+        visit, live = self._channel.visit, self.live
         visit.post.sessions[live.id] = live
         visit.audit.session_started(live, is_recorded=self._recorder is not None)
-        visit.post.trackers.put(live.id, self._tracker(party))
+        notes, self._notes = self._notes, []
+        for event in notes:
+            self.note(event)
+        self.tell_cluster()
 
-    def _tracker(self, party: Party) -> SessionTracker:
-        visit, live = self._channel.visit, self._live
-        return SessionTracker(
-            metadata=Metadata(name=live.id),
-            spec=SessionTrackerSpec(
-                session_id=live.id, kind="ssh", state="running", created=live.started, host_user=live.user,
-                participants=[Participant(id=party.id, user=party.user, mode="peer", cluster=visit.post.cluster)],
-                host_roles=list(visit.identity.roles), hostname=visit.post.hostname, address=visit.post.host_id,
-                cluster_name=visit.post.cluster, login=live.login, host_id=visit.post.host_id,
-                initial_command=list(live.command),
-            ),
-        )  # fmt: skip
+    # -- what its parties do: session.live.Stage
 
-    # -- while it runs
+    def show(self, output: bytes) -> None:
+        self._channel.show(output)
 
-    def _show(self, output: bytes) -> None:
-        self._live.show(output)
-        if self._recorder is not None and self._recorder.failure is None:
-            self._recorder.print(output)
-            if self._recorder.is_behind and self._output is not None:
-                self._output.hold("recorder")
+    def tell(self, text: str) -> None:
+        self._channel.tell(f"teleport: {text}")
+
+    def type(self, data: bytes) -> None:
+        if self._program.is_started:
+            self._program.type(data)
+        else:
+            self._early.append(data)
+            self._pause_typing()
+
+    def apply_size(self, size: TerminalSize) -> None:
+        self._program.resize(size)
+
+    def pause(self) -> None:
+        self._program.hold("moderation")
+        self._program.discard_typed()
+        self._early.clear()
+        self._resume_typing()  # so that nothing typed from now on waits anywhere
+
+    def resume(self) -> None:
+        self._program.release("moderation")
+
+    def end(self, reason: str) -> None:
+        """Somebody ends the session: everybody is told why, the shell is hung up."""
+        if not self._reason:
+            self._reason = reason
+            self.tell(f"the session ends: {reason}")
+        self._program.hang_up()
+
+    def note(self, event: Event) -> None:
+        if self._recorder is not None:
+            self._recorder.note(encode_event(event))
+        elif not self._program.is_started:
+            self._notes.append(event)
+
+    def tell_cluster(self) -> None:
+        visit = self._channel.visit
+        if self.live.id in visit.post.sessions:
+            visit.post.trackers.put(self.live.id, tracker_of(self.live, visit))
+
+    # -- what its client does: engines.ssh.channel.Run
 
     def take_input(self, data: bytes) -> None:
-        self._live.bytes_typed += len(data)
-        if self._input is not None:
-            self._input.write(data)
+        self.live.type(self.live.owner, data)
 
     def end_input(self) -> None:
         """A terminal has no end of input: what reads it goes on, as with other servers."""
 
     def resize(self, size: TerminalSize) -> None:
-        if self._live.resize(size):
-            event = self._channel.visit.audit.resized(self._live)
+        if self.live.resize(size) and self._program.is_started:
+            event = self._channel.visit.audit.resized(self.live)
             if self._recorder is not None:
                 self._recorder.resize(size)
                 if event is not None:
-                    self._recorder.note(encode_event(event))
-
-    def _resize_terminal(self, size: TerminalSize) -> None:
-        if self._terminal is not None and self._output is not None and not self._output.ended.done():
-            self._terminal.resize(size)
+                    self.note(event)
 
     def signal(self, number: int) -> None:
-        if self._process is not None:
-            self._process.signal(number)
+        if self.live.is_running:
+            self._program.signal(number)
 
     def hold_output(self) -> None:
-        if self._output is not None:
-            self._output.hold("client")
+        self._program.hold("client")
 
     def release_output(self) -> None:
-        if self._output is not None:
-            self._output.release("client")
+        self._program.release("client")
 
     def lose_client(self) -> None:
         self._reason = self._reason or "the connection was lost"
-        self._hang_up()
+        self._program.hang_up()
 
-    def _end(self, reason: str) -> None:
-        """Somebody ends the session: the person is told why, the shell is hung up."""
-        self._reason = self._reason or reason
-        self._channel.tell(f"teleport: the session ends: {reason}")
-        self._hang_up()
+    # -- what its program does
 
-    def _hang_up(self) -> None:
-        if not self._lost.done():
-            self._lost.set_result(None)
-        self.signal(signal.SIGHUP)
-        self.signal(signal.SIGCONT)
-        self._close()
+    def _show(self, output: bytes) -> None:
+        self.live.show(output)
+        if self._recorder is not None and self._recorder.failure is None:
+            self._recorder.print(output)
+            if self._recorder.is_behind:
+                self._program.hold("recorder")
 
-    async def _wait(self) -> int | None:
-        assert self._process is not None
-        assert self._output is not None
-        ended = self._output.ended
-        awaited: set[asyncio.Future[Any]] = {self._process.exited, self._lost}
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        if self._lost.done():
-            await asyncio.wait({self._process.exited}, timeout=PARTING)
-            return self._process.exited.result() if self._process.exited.done() else None
-        status = self._process.exited.result()
-        if not ended.done():
-            # programs may still hold the terminal; what they write from here on has no reader
-            self._output.finish()
-            await ended
-        return status
+    def _pause_typing(self) -> None:
+        self._channel.channel.pause_reading()
+
+    def _resume_typing(self) -> None:
+        self._channel.channel.resume_reading()
+
+    def _type_early(self) -> None:
+        early, self._early = self._early, []
+        self._resume_typing()
+        for data in early:
+            self._program.type(data)
 
     # -- the end
 
-    def _close(self) -> None:
-        for stream in (self._input, self._output):
-            if stream is not None:
-                stream.close()
-
     async def _conclude(self, status: int | None) -> None:
-        visit, live = self._channel.visit, self._live
-        recorder = self._recorder
-        if live.id not in visit.post.sessions:
-            if recorder is not None:
-                await self._finish_recording(recorder, status)
-            return
-        visit.post.sessions.pop(live.id, None)
-        for party in tuple(live.parties):
-            live.leave(party)
-        visit.audit.session_left(live)
-        event = visit.audit.session_ended(live, is_recorded=recorder is not None)
-        if recorder is not None:
+        visit, live, recorder = self._channel.visit, self.live, self._recorder
+        was_known = visit.post.sessions.pop(live.id, None) is not None
+        has_run = was_known and self._program.is_started
+        live.close(self._reason)
+        if has_run:
+            visit.audit.session_left(live)
+            event = visit.audit.session_ended(live, is_recorded=recorder is not None)
             if event is not None:
-                recorder.note(encode_event(event))
+                self.note(event)
+        if recorder is not None:
             await self._finish_recording(recorder, status)
-        visit.post.trackers.end(live.id)
+        if was_known:
+            visit.post.trackers.end(live.id)
 
     async def _finish_recording(self, recorder: Recorder, status: int | None) -> None:
         now = self._channel.visit.post.clock.now()
-        end = RecordingEnd(
-            ended=now, reason=self._reason, exit_status=status, participants=tuple(self._live.everyone)
-        )
+        end = RecordingEnd(ended=now, reason=self._reason, exit_status=status, participants=tuple(self.live.everyone))
         try:
             await recorder.finish(end)
         except TeleportError as error:
-            log.error("a recording is incomplete", session=self._live.id, error=error)
+            log.error("a recording is incomplete", session=self.live.id, error=error)

@@ -9,8 +9,10 @@ from typing import Any
 import asyncssh
 
 from teleport.credentials import ssh_certificates
+from teleport.credentials.ssh_certificates import JOIN_PRINCIPAL
 from teleport.engines.admission import Admission, Admissions
 from teleport.engines.engine import Connection
+from teleport.engines.guests import GuestAdmission
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.audit import Audit
 from teleport.engines.ssh.connection import ServerConnection
@@ -21,6 +23,7 @@ from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportE
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.model.identity import Identity
+from teleport.session.live import LiveSession
 
 log = get_logger("ssh")
 
@@ -51,11 +54,14 @@ class Visit(asyncssh.SSHServer):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.screens: set[Callable[[str], None]] = set()
         """How to tell each open session that it is over, and why."""
+        self.lives: set[LiveSession] = set()
+        """The sessions on terminals, which others may join."""
         self.sessions = 0
         self.last_active = post.clock.monotonic()
         self._admissions = admissions
         self._open_session = open_session
         self._admission: Admission | None = None
+        self._was_moderated = False
         self._user: HostUser | None = None
         self._link: ServerConnection | None = None
         self._is_leaving = False
@@ -79,7 +85,7 @@ class Visit(asyncssh.SSHServer):
 
     @property
     def user(self) -> HostUser:
-        assert self._user is not None, "not authenticated yet"
+        assert self._user is not None, "not authenticated yet, or a guest"
         return self._user
 
     @property
@@ -88,8 +94,17 @@ class Visit(asyncssh.SSHServer):
         return self._link
 
     @property
+    def guest(self) -> GuestAdmission | None:
+        """Set when the person comes to join sessions of others, and may do nothing else."""
+        return self._admission if isinstance(self._admission, GuestAdmission) else None
+
+    @property
     def forwards(self) -> Forwards:
-        assert self._forwards is not None, "not authenticated yet"
+        """Raises asyncssh.ChannelOpenError for guests, who have none."""
+        if self._forwards is None:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "who joins a session forwards nothing"
+            )
         return self._forwards
 
     def attach(self, link: ServerConnection) -> None:
@@ -118,14 +133,19 @@ class Visit(asyncssh.SSHServer):
             )
         except NotAuthenticated as refusal:
             return self._refuse(None, login, refusal.message)
-        admission = self._admissions.new(self.connection, identity, login)
+        memory = self._admissions.role_sets
+        admission = (
+            GuestAdmission(self.connection, identity, memory)
+            if login == JOIN_PRINCIPAL
+            else Admission(self.connection, identity, login, memory)
+        )
         verdict = admission.decide()
         if not verdict.allowed:
             return self._refuse(identity, login, verdict.reason, verdict.detail)
         if self.post.emitter.failure is not None:
             return f"this node cannot keep its audit log at present: {self.post.emitter.failure}"
         try:
-            user = await host_users.find(login)
+            user = await host_users.find(login) if login != JOIN_PRINCIPAL else None
         except TeleportError as refusal:
             return self._refuse(identity, login, refusal.message)
         self._admission, self._user = admission, user
@@ -149,11 +169,25 @@ class Visit(asyncssh.SSHServer):
         return f"{reason} (event {event_id})" if event_id else reason
 
     def authenticated(self) -> None:
-        self._forwards = Forwards(
-            self.link, self.admission, self.user, self.spawner, self.audit, self.tasks, self.touch
-        )
+        if self.guest is None:
+            self._forwards = Forwards(
+                self.link, self.admission, self.user, self.spawner, self.audit, self.tasks, self.touch
+            )
+        else:
+            self.permit_user_environment = True  # it says which session is meant, and reaches no program
+        self._was_moderated = bool(self.admission.required)
+        self.admission.when_required_changes = self._require
         self._admissions.enter(self.admission, self.leave)
         self._idle_watch = self.tasks.start(self._watch_idle(), "idle")
+
+    def _require(self) -> None:
+        """Roles require others than before to be present in the sessions of this connection."""
+        if self.admission.required and not self._was_moderated:
+            # forwards and programs without a terminal may be open, which nobody can watch
+            self.leave("your roles now require that others are present in your sessions: connect again")
+            return
+        for live in tuple(self.lives):
+            live.reassess()
 
     # -- asyncssh's questions
 
@@ -198,13 +232,13 @@ class Visit(asyncssh.SSHServer):
         return self.forwards.to_unix(dest_path)
 
     def server_requested(self, listen_host: str, listen_port: int) -> Any:
-        return self.forwards.from_tcp(listen_host, listen_port)
+        return self._forwards is not None and self._forwards.from_tcp(listen_host, listen_port)
 
     def unix_server_requested(self, listen_path: str) -> Any:
-        return self.forwards.from_unix(listen_path)
+        return self._forwards is not None and self._forwards.from_unix(listen_path)
 
     async def open_agent(self) -> bool:
-        return await self.forwards.open_agent()
+        return self._forwards is not None and await self._forwards.open_agent()
 
     def _check_channels(self) -> None:
         if self.link.open_channels > self.post.limits.channels:

@@ -1,0 +1,81 @@
+"""Must-refuse 22: a session does not go on when the moderator it needs has left, however that came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pseudo_terminal import Terminal
+from sharing import JOINER, guest, joined, on_terminal, set_up, watched
+from ssh_post import Site, site
+
+
+async def leave(here: Site, watching: Terminal) -> None:
+    watching.type("\x03")
+
+
+async def be_killed(here: Site, watching: Terminal) -> None:
+    watching.process.kill()
+
+
+async def be_locked(here: Site, watching: Terminal) -> None:
+    await here.apply("{kind: lock, version: v2, metadata: {name: l}, spec: {target: {user: bob}}}")
+
+
+async def lose_the_role(here: Site, watching: Terminal) -> None:
+    await here.apply(JOINER.replace("observer, moderator, peer", "observer"))
+
+
+@pytest.mark.parametrize("go", [leave, be_killed, be_locked, lose_the_role])
+async def test_it_ends_when_the_moderator_goes(tmp_path: Path, go: object) -> None:
+    assert callable(go)
+    async with site(tmp_path) as here:
+        await here.apply(JOINER)
+        await here.apply(watched())
+        async with on_terminal(here.person("alice", roles=("watched",)).ssh("-tt", "--")) as own:
+            await own.until("requires that others are present")
+            async with joined(here, guest(here), "moderator") as watching:
+                await own.until("the session begins")
+                await set_up(own)
+                await go(here, watching)
+                await own.until("somebody who is required has left")
+                assert await own.end() != 0
+        assert not here.post.sessions
+
+
+async def test_of_two_policies_one_that_terminates_is_enough(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        await here.apply(JOINER)
+        await here.apply(watched("watched-a", "pause"))
+        await here.apply(watched("watched-b", "terminate"))
+        person = here.person("alice", roles=("watched-a", "watched-b"))
+        async with on_terminal(person.ssh("-tt", "--")) as own:
+            await own.until("requires that others are present")
+            async with joined(here, guest(here), "moderator") as watching:
+                await own.until("the session begins")
+                await set_up(own)
+                watching.type("\x03")
+                await own.until("somebody who is required has left")
+
+
+async def test_nothing_typed_in_a_pause_is_executed(tmp_path: Path) -> None:
+    """Also when the program reads nothing, so that what is typed could wait in buffers."""
+    proof = tmp_path / "proof"
+    async with site(tmp_path) as here:
+        await here.apply(JOINER)
+        await here.apply(watched(on_leave="pause"))
+        async with on_terminal(here.person("alice", roles=("watched",)).ssh("-tt", "--")) as own:
+            await own.until("requires that others are present")
+            async with joined(here, guest(here), "moderator") as watching:
+                await own.until("the session begins")
+                await set_up(own)
+                own.type("sleep 1000\n")
+                watching.type("\x03")
+                await own.until("the session is paused")
+            await own.paste(f"touch {proof}\n" * 10_000)
+            async with joined(here, guest(here, "carol"), "moderator"):
+                await own.until("the session goes on")
+                own.type("\x03")
+                own.type("echo end-$((1+1))\n")
+                await own.until("end-2")
+        assert not proof.exists()

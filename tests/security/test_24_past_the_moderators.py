@@ -1,0 +1,92 @@
+"""Must-refuse 24 and 17: nothing goes past the moderators: no command without a terminal, no copy, no forward."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sharing import JOINER, guest, join_words, joined, on_terminal, watched
+from ssh_post import ME, Person, Site, run, site
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Site]:
+    async with site(tmp_path) as running:
+        await running.apply(JOINER)
+        await running.apply(watched())
+        yield running
+
+
+@pytest.fixture
+def alice(here: Site) -> Person:
+    return here.person("alice", roles=("watched",))
+
+
+async def test_no_command(here: Site, alice: Person, tmp_path: Path) -> None:
+    done = await run(alice.ssh("--", f"touch {tmp_path / 'proof'}"))
+    assert done.status != 0
+    assert b"requires others to be present" in done.err
+    assert not (tmp_path / "proof").exists()
+    (event,) = await here.log.wait_for("exec", "T3002E")
+    assert "requires others" in event.exit_error
+
+
+async def test_no_shell_without_a_terminal(here: Site, alice: Person, tmp_path: Path) -> None:
+    done = await run(alice.ssh("-T", "--"), stdin=f"touch {tmp_path / 'proof'}\n".encode())
+    assert done.status != 0
+    assert not (tmp_path / "proof").exists()
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+async def test_no_file_copy(here: Site, alice: Person, tmp_path: Path, legacy: bool) -> None:
+    (tmp_path / "local").write_text("x")
+    words = ["scp", *(["-O"] if legacy else []), *alice.options("-P", str(here.port))]
+    target = tmp_path / "proof"
+    done = await run([*words, str(tmp_path / "local"), f"{ME}@127.0.0.1:{target}"])
+    assert done.status != 0
+    assert not target.exists()
+    await here.log.wait_for("scp" if legacy else "sftp")
+
+
+async def test_no_forward_not_even_beside_a_session_with_its_moderator(here: Site, alice: Person) -> None:
+    reached = 0
+
+    async def arrive(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal reached
+        reached += 1
+        writer.close()
+
+    server = await asyncio.start_server(arrive, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, on_terminal(alice.ssh("-tt", "-o", "ControlMaster=yes", *_shared(alice), "--")) as own:
+        await own.until("requires that others are present")
+        async with joined(here, guest(here), "moderator"):
+            await own.until("the session begins")
+            done = await run(alice.ssh("-W", f"127.0.0.1:{port}", *_shared(alice), "--"))
+            assert done.status != 0
+            done = await run(alice.ssh(*_shared(alice), "--", "true"))
+            assert done.status != 0
+    assert reached == 0
+    (event,) = await here.log.wait_for("port", "T3003E")
+    assert "who could not see" in event.error
+
+
+async def test_a_remote_forward_is_refused(here: Site, alice: Person) -> None:
+    done = await run(alice.ssh("-N", "-R", "0:127.0.0.1:1", "-o", "ExitOnForwardFailure=yes", "--"))
+    assert done.status != 0
+
+
+@pytest.mark.parametrize("words", [["true"], ["-s", "sftp"], ["-W", "127.0.0.1:1"]])
+async def test_a_guest_does_nothing_but_join(here: Site, words: list[str]) -> None:
+    """Whoever may join sessions has no other business with the node."""
+    bob = guest(here)
+    full = join_words(bob, "0b7b4d9d-1111-4222-8333-944455556666", "peer")
+    done = await run([*full, *words] if words[0] == "true" else [*full[:-1], *words[:-1], full[-1], words[-1]])
+    assert done.status != 0
+    assert not here.post.sessions
+
+
+def _shared(alice: Person) -> list[str]:
+    return ["-o", f"ControlPath={alice.directory / 'shared'}"]
