@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from teleport import __version__
 from teleport.agent import identity as identities
 from teleport.agent.identity import HostIdentity, HostKeys
 from teleport.api.client import Client
@@ -18,14 +19,16 @@ from teleport.api.route import Empty
 from teleport.api.routes import hosts, public
 from teleport.credentials import tls_contexts, x509
 from teleport.foundation.clock import Clock
-from teleport.foundation.errors import BadParameter, NotAuthenticated
+from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unsupported
 from teleport.foundation.logs import get_logger
+from teleport.foundation.versions import numbers
 from teleport.net.address import Address
 from teleport.net.http_client import HttpClient
 from teleport.wire.tls_names import ALPN_HTTP, auth_alpn, auth_server_name
 
 log = get_logger("agent")
 
+VERSION_TIMEOUT = 5.0
 IDENTITY_FILE = "identity.json"
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -46,6 +49,8 @@ class Enrolment:
     ca_pins: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
     insecure: bool = False
+    any_version: bool = False
+    """Join a cluster that is older than this program, or wants newer ones."""
 
 
 async def enrol(data_dir: Path, enrolment: Enrolment, clock: Clock) -> HostIdentity:
@@ -53,6 +58,7 @@ async def enrol(data_dir: Path, enrolment: Enrolment, clock: Clock) -> HostIdent
     path = data_dir / IDENTITY_FILE
     stored = identities.load(path)
     if stored is not None and not stored.is_expired(clock.now()) and stored.host_id == enrolment.host_id:
+        await _check_running_cluster(enrolment, stored)
         return stored
     if not enrolment.token:
         missing = "has no identity here yet" if stored is None else "has an identity that cannot be used any more"
@@ -131,6 +137,7 @@ async def _meet(enrolment: Enrolment) -> tuple[str, Sequence[str]]:
         ) from error
     finally:
         await client.close()
+    _check_versions(found, enrolment)
     authorities = _certificates(exported.text)
     if not found.cluster_name or not authorities:
         raise NotAuthenticated(f"{enrolment.server} does not say which cluster it belongs to")
@@ -139,6 +146,32 @@ async def _meet(enrolment: Enrolment) -> tuple[str, Sequence[str]]:
     elif enrolment.insecure:
         log.warning("joining without checking whom", server=enrolment.server)
     return found.cluster_name, authorities
+
+
+async def _check_running_cluster(enrolment: Enrolment, identity: HostIdentity) -> None:
+    """Of a cluster that is away nothing can be said: what was joined before is served on."""
+    client = auth_client(enrolment.server, identity)
+    try:
+        found = await client.call(public.FIND, Empty(), timeout=VERSION_TIMEOUT)
+    except TeleportError as error:
+        log.debug("the cluster's version is not known", error=error)
+        return
+    finally:
+        await client.close()
+    _check_versions(found, enrolment)
+
+
+def _check_versions(found: public.Find, enrolment: Enrolment) -> None:
+    """Raises Unsupported: an agent is not of a later major version than its cluster, nor older than that allows."""
+    wrong = ""
+    if found.server_version and numbers(__version__)[0] > numbers(found.server_version)[0]:
+        wrong = f"newer than the cluster ({found.server_version}): upgrade the cluster first"
+    elif found.min_client_version and numbers(__version__) < numbers(found.min_client_version):
+        wrong = f"too old for the cluster, which wants {found.min_client_version} or later"
+    if wrong and not enrolment.any_version:
+        raise Unsupported(f"this program is {__version__}, {wrong}; --skip-version-check goes on all the same")
+    if wrong:
+        log.warning("versions do not fit", version=__version__, problem=wrong)
 
 
 def _certificates(text: str) -> list[str]:

@@ -15,10 +15,11 @@ from teleport.auth.defaults import default_singleton, kinds_always_there
 from teleport.auth.hosts import HostRequest, Hosts
 from teleport.auth.presets import keep_presets
 from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
+from teleport.auth.setting_rules import check_setting
 from teleport.auth.settings import ADMIN_CERTIFICATE_TTL, INVITE_TTL
 from teleport.auth.user_tokens import UserTokens
 from teleport.credentials.keys import PrivateKey
-from teleport.foundation.errors import AlreadyExists, BadParameter, NotFound
+from teleport.foundation.errors import AlreadyExists, BadParameter, NotFound, Unsupported
 from teleport.foundation.logs import get_logger
 from teleport.model.events.user import UserCreated
 from teleport.model.identity import SystemRole
@@ -148,6 +149,10 @@ class Bootstrap:
         for kind in kinds_always_there():
             wanted = default_singleton(self._cluster.settings, kind)
             assert wanted is not None
+            try:
+                check_setting(wanted, self._cluster.settings)
+            except (BadParameter, Unsupported) as problem:
+                raise BadParameter(f"configuration of auth_service: {problem.message}") from problem
             present = await self._store.find(kind, kind.SINGLETON)
             is_from_file = wanted.origin == "config-file"
             if present is None or is_from_file or present.origin == "config-file":

@@ -17,20 +17,23 @@ from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
+from teleport.auth.setting_rules import check_setting
 from teleport.auth.user_rules import check_user
 from teleport.auth.users import Users
 from teleport.auth.webhooks.hooks import webhook_of
 from teleport.credentials import attestation
-from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.foundation.errors import BadParameter
 from teleport.model.resource import Resource
 from teleport.model.resources.access_list import AccessList, AccessListMember, AccessListReview
 from teleport.model.resources.access_monitoring_rule import AccessMonitoringRule
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
 from teleport.model.resources.integration import Plugin
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
+from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.trusted_cluster import TrustedCluster
 from teleport.model.resources.user import User
 from teleport.policy import access_monitoring, login_rules, role_mapping, role_texts
@@ -163,17 +166,15 @@ async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resour
 
 async def _write_preference(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, ClusterAuthPreference)
-    if not new.spec.second_factor_is_mandatory and not ground.cluster.settings.allow_no_second_factor:
-        raise BadParameter(
-            f"spec.second_factor {new.spec.second_factor!r}: local users must have a second factor; "
-            "use on, otp or webauthn"
-        )
-    if new.spec.type != "local":
-        raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local")
+    check_setting(new, ground.cluster.settings)
     if isinstance(old, ClusterAuthPreference):
         await _check_relying_party(ground, new, old)
     for field in ("attestation_allowed_cas", "attestation_denied_cas"):
         attestation.check_authorities(getattr(new.spec.webauthn, field, ()), f"spec.webauthn.{field}")
+
+
+async def _write_setting(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    check_setting(new, ground.cluster.settings)
 
 
 async def _check_relying_party(ground: Ground, new: ClusterAuthPreference, old: ClusterAuthPreference) -> None:
@@ -206,6 +207,8 @@ RULES: dict[str, KindRules] = {
     AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
     TrustedCluster.KIND: KindRules(before_write=_write_trusted_cluster),
     ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),
+    ClusterNetworkingConfig.KIND: KindRules(before_write=_write_setting),
+    SessionRecordingConfig.KIND: KindRules(before_write=_write_setting),
 }
 NO_RULES = KindRules()
 

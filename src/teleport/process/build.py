@@ -171,7 +171,10 @@ class Building:
         identity_file.save(str(self._settings.data_dir / ADMIN_FILE), content)
 
     def _build_proxy(self, settings: ProxySettings) -> None:
-        place = Place(self._host_id, self._settings.nodename, self._settings.data_dir, self._clock, self._health)
+        place = Place(
+            self._host_id, self._settings.nodename, self._settings.data_dir, self._clock, self._health,
+            self._settings.max_connections,
+        )  # fmt: skip
         self._health.expect(ProxyServer.name)
         self.services.append(ProxyServer(settings, place, self._passage(), self._membership.identity, drain=DRAIN))
 

@@ -29,12 +29,13 @@ class FirstUser:
     def _text(self, invitation: FirstInvitation, pin: str) -> str:
         minutes = int(invitation.valid_for.total_seconds() // 60)
         proxy = self._auth.cluster.settings.public_addr or "PROXY"
+        port = proxy.rpartition(":")[2] if ":" in proxy else "3080"
         where = invitation.url or f"/web/invite/{invitation.token}"
         return (
             f"\nThere is no user yet. Sign up as the first administrator, {invitation.user}, within {minutes} min:\n"
             f"\n    {where}\n\n"
             "From another machine, put this host's name or address in place of localhost, or forward the port:\n"
-            "    ssh -L 3080:localhost:3080 THIS-HOST\n"
+            f"    ssh -L {port}:localhost:{port} THIS-HOST\n"
             f"A new link at any time: tctl users reset {invitation.user}\n\n"
             f"Then on the command line:\n    tsh login --proxy={proxy} --user={invitation.user} --ca-pin={pin}\n"
         )

@@ -65,6 +65,7 @@ class Membership:
             ca_pins=join.ca_pins,
             principals=tuple(names),
             insecure=self._settings.insecure,
+            any_version=self._settings.skip_version_check,
         )
 
     async def identity(self, role: SystemRole, names: Sequence[str]) -> LocalIdentity:

@@ -20,13 +20,14 @@ from teleport.auth.bootstrap import LocalIdentity
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority, trusted
 from teleport.foundation.clock import Clock
-from teleport.foundation.errors import TeleportError
+from teleport.foundation.errors import BadParameter, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.model.identity import SystemRole
 from teleport.model.resource import Metadata
 from teleport.model.resources.cert_authority import CertAuthority
 from teleport.model.resources.service_heartbeats import ProxyServer as ProxyHeartbeat
 from teleport.net.address import Address
+from teleport.net.connection_limits import ConnectionLimits
 from teleport.net.http_client import HttpClient
 from teleport.process.config.settings import ProxySettings
 from teleport.process.health import Health
@@ -63,6 +64,8 @@ class Place:
     data_dir: Path
     clock: Clock
     health: Health
+    max_connections: int = 15_000
+    """From one address at a time."""
 
 
 class ProxyServer:
@@ -129,6 +132,8 @@ class ProxyServer:
                 group.create_task(self._stay_trusted(replica), name="proxy trust")
                 group.create_task(self._stay_renewed(tls, transport), name="proxy identity")
                 group.create_task(self._beat(client), name="proxy heartbeat")
+                if self._public is not None and self._settings.keypairs_reload:
+                    group.create_task(self._stay_current(self._public), name="proxy certificates")
                 await service.run(started)
         finally:
             await web.close()
@@ -150,7 +155,9 @@ class ProxyServer:
             web=web.app,
             clock=self._place.clock,
             proxy_protocol=settings.proxy_protocol,
-            limits=ProxyLimits(drain=self.drain_timeout),
+            limits=ProxyLimits(
+                connections=ConnectionLimits(per_ip=self._place.max_connections), drain=self.drain_timeout
+            ),
         )
 
     def _trusted(self) -> Sequence[TrustedAuthority]:
@@ -194,6 +201,16 @@ class ProxyServer:
                 continue
             tls.renew(identity.credentials.tls_certificate.decode(), identity.tls_key)
             await transport.renew()
+
+    async def _stay_current(self, public: PublicCertificates) -> None:
+        """Take up certificates that the operator has replaced."""
+        while True:
+            await asyncio.sleep(self._settings.keypairs_reload.total_seconds())
+            try:
+                if public.reload():
+                    log.info("public certificates read again")
+            except BadParameter as problem:
+                log.warning("public certificates not read again", error=problem)
 
     async def _beat(self, client: Client) -> None:
         """Tell the cluster of this proxy, and the health of the process whether that went well."""

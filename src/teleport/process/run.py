@@ -52,7 +52,7 @@ async def _serve(settings: Settings, succession: Succession, lock: data_dir.Lock
     loop = asyncio.get_running_loop()
     async with Building(settings) as building:
         supervisor = Supervisor(building.services, drain_timeout=DRAIN + PARTING)
-        signals = _Signals(supervisor, building, succession, lock)
+        signals = _Signals(supervisor, building, succession, lock, settings.shutdown_delay.total_seconds())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
             loop.add_signal_handler(number, signals.receive, number)
         try:
@@ -66,12 +66,13 @@ class _Signals:
     """What each signal does. One that comes later may still shorten the time that sessions are given."""
 
     def __init__(
-        self, supervisor: Supervisor, building: Building, succession: Succession, lock: data_dir.Lock
+        self, supervisor: Supervisor, building: Building, succession: Succession, lock: data_dir.Lock, delay: float
     ) -> None:
         self._supervisor = supervisor
         self._building = building
         self._succession = succession
         self._lock = lock
+        self._delay = delay
         self._tasks = TaskOwner("succession")
 
     def receive(self, number: signal.Signals) -> None:
@@ -82,7 +83,8 @@ class _Signals:
             self._tasks.start(self._hand_over())
         else:
             self._drain_for(DRAIN_GRACEFULLY if number == signal.SIGQUIT else DRAIN)
-            self._supervisor.stop()
+            # by `shutdown_delay` load balancers learn of it before connections are refused
+            asyncio.get_running_loop().call_later(self._delay, self._supervisor.stop)
 
     async def close(self) -> None:
         await self._tasks.close()

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from teleport.agent.service import AgentConfig, AgentService
 from teleport.api.routes import login, tokens
 from teleport.credentials import x509
 from teleport.credentials.keys import PrivateKey
-from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
+from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unsupported
 from teleport.foundation.service import Supervisor
 from teleport.model.resources.node import Node
 from teleport.model.resources.role_conditions import RoleConditions
@@ -183,6 +184,22 @@ async def test_a_stopping_host_tells_its_sessions_and_is_gone_soon(world: World)
         await shown.until("this node is stopping")
     finally:
         await shown.close()
+
+
+async def test_a_host_of_a_later_version_waits_for_the_cluster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrolment = await world.enrolment()
+    monkeypatch.setattr(registration, "__version__", "99.0.0")
+    with pytest.raises(Unsupported, match=r"99\.0\.0, newer than the cluster .*--skip-version-check"):
+        await registration.join(enrolment, world.cluster.clock)
+    monkeypatch.setattr(registration, "__version__", "1.0.0")
+    with pytest.raises(Unsupported, match="too old for the cluster"):
+        await registration.join(enrolment, world.cluster.clock)
+    patient = replace(enrolment, any_version=True)
+    folder = world.folder / "agent"
+    folder.mkdir()
+    assert (await registration.enrol(folder, patient, world.cluster.clock)).cluster == "example"
+    with pytest.raises(Unsupported, match="too old"):  # of a host that joined long ago, too
+        await registration.enrol(folder, enrolment, world.cluster.clock)
 
 
 async def test_a_host_that_joined_needs_no_token_again(world: World) -> None:

@@ -81,6 +81,15 @@ ssh_service:
         ("version: v3\ndb_service:\n  enabled: yes", "teleport.yaml:2: db_service: known, and not built"),
         ("version: v3\ndb_service:\n  databases: []", "teleport.yaml:2: db_service: known, and not built"),
         ("version: v3\nteleport:\n  ciphers: [aes128-ctr]", "teleport.yaml:3: teleport.ciphers: known"),
+        (
+            "version: v3\nauth_service:\n  ca_key_params: {pkcs11: {module_path: /x}}",
+            "auth_service.ca_key_params: known",
+        ),
+        ("version: v3\nmetrics_service:\n  mtls: yes", "metrics_service.mtls: known"),
+        ("version: v3\nproxy_service:\n  acme: {enabled: yes, email: a@b}", "remove it or set enabled: no"),
+        ("version: v3\nauth_service:\n  session_recording: proxy", "'proxy' is known, and not built yet"),
+        ("version: v3\nauth_service:\n  tunnel_strategy: {type: proxy_peering}", "expected agent_mesh"),
+        ("version: v3\nssh_service:\n  enabled: 7", "expected yes or no"),
         ("version: v3\nteleport:\n  storage: {type: etcd}", "'etcd' is known, and not built yet"),
         ("version: v3\nteleport:\n  storage: {type: floppy}", "'floppy' is not a back end"),
         ("version: v3\nteleport:\n  auth_servers: [a:1]", "teleport.yaml:3: teleport.auth_servers"),
@@ -112,6 +121,50 @@ def test_a_known_section_that_is_switched_off_is_accepted(tmp_path: Path) -> Non
     assert (
         load(tmp_path, "version: v3\ndb_service: {enabled: no}\nssh_service: {pam: {enabled: no}}").node is not None
     )
+
+
+def test_switches_may_be_quoted(tmp_path: Path) -> None:
+    text = 'version: v2\nauth_service: {enabled: "yes"}\nproxy_service: {enabled: "ON"}\nssh_service: {enabled: "no"}'
+    assert load(tmp_path, text).roles == ("auth", "proxy")
+
+
+def test_a_strategy_and_certificates_of_a_public_authority_that_are_built(tmp_path: Path) -> None:
+    found = load(
+        tmp_path, "version: v3\nauth_service: {tunnel_strategy: {type: agent_mesh}}\nproxy_service: {acme: {}}"
+    )
+    assert found.auth is not None
+    networking = {"tunnel_strategy": {"agent_mesh": {}}, "proxy_listener_mode": "multiplex"}
+    assert found.auth.singletons.networking == networking
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"ca_pins": ("sha256:00",)}, "--ca-pin: 'sha256:00': expected"),
+        ({"diag_addr": "127.0.0.1:99999"}, "--diag-addr: '127.0.0.1:99999': port"),
+        ({"listen_ip": "here"}, "--listen-ip: 'here' is not an IP address"),
+        ({"nodename": "a b"}, "--nodename: 'a b' is not a host name"),
+        ({"auth_server": "a b"}, "--auth-server: 'a b' is not an address"),
+        ({"auth_server": "a", "token": "/no/such/file"}, "--token: cannot read the file /no/such/file"),
+        ({"config": "/no/such.yaml"}, "configuration file /no/such.yaml: No such file or directory"),
+    ],
+)
+def test_a_wrong_flag_is_named(flags: dict[str, object], expected: str) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        load_settings(CommandLine(**flags), {})  # type: ignore[arg-type]
+    assert refusal.value.message.startswith(expected)
+
+
+def test_an_advertised_address_stands_in_for_public_ones(tmp_path: Path) -> None:
+    text = "version: v3\nssh_service: {listen_addr: '0.0.0.0:4022'}"
+    found = load(tmp_path, text, advertise_ip="192.0.2.7")
+    assert found.proxy is not None
+    assert found.proxy.public == (Address("192.0.2.7", 3080),)
+    assert found.node is not None
+    assert found.node.public == (Address("192.0.2.7", 4022),)
+    given = load(tmp_path, "version: v3\nproxy_service: {public_addr: 'p:443'}", advertise_ip="192.0.2.7")
+    assert given.proxy is not None
+    assert given.proxy.public == (Address("p", 443),)
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:

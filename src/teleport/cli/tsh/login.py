@@ -135,18 +135,14 @@ def _show_motd(client: SyncClient) -> None:
 
 def _check_version(minimum: str, server: str, *, skip: bool) -> None:
     from teleport import __version__
+    from teleport.foundation.versions import numbers
 
     if skip:
         return
-    if minimum and _numbers(__version__) < _numbers(minimum):
+    if minimum and numbers(__version__) < numbers(minimum):
         raise Unsupported(f"this tsh is {__version__}, the cluster wants {minimum} or later (--skip-version-check)")
-    if server and _numbers(__version__)[0] > _numbers(server)[0]:
+    if server and numbers(__version__)[0] > numbers(server)[0]:
         print(f"WARNING: this tsh ({__version__}) is newer than the cluster ({server})", file=sys.stderr)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    words = version.removeprefix("v").partition("-")[0].split(".")
-    return tuple(int(word) if word.isdigit() else 0 for word in words) or (0,)
 
 
 def _out_files(options: Namespace) -> list[str]:

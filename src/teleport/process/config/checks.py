@@ -79,7 +79,8 @@ def secret(document: Document, position: Position, text: str) -> str:
     try:
         return Path(text).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as problem:
-        raise document.error(position, f"cannot read the file that it names: {problem}") from None
+        reason = problem.strerror if isinstance(problem, OSError) else "not text"
+        raise document.error(position, f"cannot read the file {text}: {reason}") from None
 
 
 def base64_text(encoded: str) -> str:

@@ -13,6 +13,7 @@ from teleport.foundation.errors import BadParameter
 MAX_BYTES = 1 << 20
 Position = tuple[str | int, ...]
 T = TypeVar("T")
+_SWITCHES = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
 class Document:
@@ -64,10 +65,27 @@ class Document:
 
     def convert(self, section: type[T]) -> T:
         """The whole document as `section`. Raises BadParameter naming the key and its line."""
-        try:
-            return msgspec.convert(self.data, section, strict=True)
-        except msgspec.ValidationError as problem:
-            raise self._explain(str(problem)) from None
+        while True:
+            try:
+                return msgspec.convert(self.data, section, strict=True)
+            except msgspec.ValidationError as problem:
+                if not self._unquote(str(problem)):
+                    raise self._explain(str(problem)) from None
+
+    def _unquote(self, problem: str) -> bool:
+        """Make `"yes"` where a switch is expected what it means. False when that was not the problem."""
+        message, _, path = problem.partition(" - at `$")
+        position = _position(path.rstrip("`"))
+        if not message.startswith("Expected `bool`") or not position:
+            return False
+        around: Any = self.data
+        for part in position[:-1]:
+            around = around[part]
+        word = around[position[-1]]
+        if not isinstance(word, str) or word.lower() not in _SWITCHES:
+            return False
+        around[position[-1]] = _SWITCHES[word.lower()]
+        return True
 
     def _explain(self, problem: str) -> BadParameter:
         message, _, path = problem.partition(" - at `$")
@@ -75,8 +93,19 @@ class Document:
         if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message):
             position = (*position, unknown[1])
             return BadParameter(f"{self.name}:{self.line(position)}: unknown key {dotted(position)}")
-        message = message.replace("Expected", "expected").replace("`", "")
+        message = message.replace("Expected `bool`", "expected yes or no").replace("Expected", "expected")
+        message = message.replace("`", "")
         return self.error(position, message)
+
+
+class _Flags(Document):
+    """What the command line says: errors name the flag."""
+
+    def error(self, position: Position, message: str) -> BadParameter:
+        return BadParameter(f"--{str(position[-1]).replace('_', '-')}: {message}")
+
+
+FLAGS = _Flags("", "command line")
 
 
 def dotted(position: Position) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -12,8 +13,9 @@ from typing import Any
 import msgspec
 
 from teleport.foundation.errors import BadParameter
+from teleport.net.address import Address
 from teleport.process.config import checks
-from teleport.process.config.document import Document, Position, dotted
+from teleport.process.config.document import FLAGS, Document, Position, dotted
 from teleport.process.config.sections import File, Instance, SshService
 from teleport.process.config.services import auth_settings, proxy_settings
 from teleport.process.config.settings import (
@@ -34,16 +36,32 @@ UNBUILT: tuple[Position, ...] = (
     *((name,) for name in (
         "kubernetes_service", "app_service", "db_service", "windows_desktop_service", "discovery_service",
         "okta_service", "jamf_service", "tracing_service", "plugins", "access_graph", "relay_service",
+        "debug_service",
     )),
     ("teleport", "relay_server"), ("teleport", "ciphers"), ("teleport", "kex_algos"),
-    ("teleport", "mac_algos"), ("teleport", "ciphersuites"),
-    ("auth_service", "access_monitoring"), ("auth_service", "ca_key_params"),
+    ("teleport", "mac_algos"), ("teleport", "ciphersuites"), ("teleport", "auth_connection_config"),
+    ("teleport", "log", "format", "extra_fields"),
+    ("auth_service", "access_monitoring"), ("auth_service", "ca_key_params"), ("auth_service", "load_all_cas"),
+    ("auth_service", "proxy_protocol"),
     ("proxy_service", "idp"), ("proxy_service", "acme"), ("proxy_service", "kubernetes"),
     ("proxy_service", "listen_addr"), ("proxy_service", "kube_listen_addr"), ("proxy_service", "mysql_listen_addr"),
     ("proxy_service", "postgres_listen_addr"), ("proxy_service", "mongo_listen_addr"),
     ("proxy_service", "peer_listen_addr"), ("proxy_service", "peer_public_addr"),
+    ("proxy_service", "proxygroup_id"), ("proxy_service", "proxygroup_gen"), ("proxy_service", "assist"),
+    ("proxy_service", "automatic_upgrades_channels"), ("proxy_service", "proxy_protocol_allow_downgrade"),
+    ("metrics_service", "mtls"), ("metrics_service", "keypairs"), ("metrics_service", "ca_certs"),
+    ("metrics_service", "grpc_server_latency"), ("metrics_service", "grpc_client_latency"),
     ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"), ("ssh_service", "x11"),
 )  # fmt: skip
+# Of them, those that do nothing until `enabled: yes` stands in them.
+OFF_BY_DEFAULT: tuple[Position, ...] = (
+    ("auth_service", "access_monitoring"), ("proxy_service", "acme"), ("proxy_service", "kubernetes"),
+    ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"), ("ssh_service", "x11"),
+)  # fmt: skip
+
+
+SWITCHED = frozenset(position for position in UNBUILT if len(position) == 1) | frozenset(OFF_BY_DEFAULT)
+_WAYS = {True: "remove it or set enabled: no", False: "remove it"}
 
 
 @dataclass(frozen=True)
@@ -81,19 +99,23 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
     join = _join(flags, file, document)
     nodename = flags.nodename or file.teleport.nodename or socket.gethostname()
     if not NODENAME.fullmatch(nodename):
-        raise document.error(("teleport", "nodename"), f"{nodename!r} is not a host name")
+        source = FLAGS if flags.nodename else document
+        raise source.error(("teleport", "nodename"), f"{nodename!r} is not a host name")
+    advertised = flags.advertise_ip or file.teleport.advertise_ip
     data_dir = Path(flags.data_dir or file.teleport.data_dir or default_data_dir())
     diagnostics = flags.diag_addr or file.teleport.diag_addr
+    source = FLAGS if flags.diag_addr else document
+    check_ips(flags)
     return Settings(
         nodename=nodename,
         data_dir=data_dir,
         join=join,
         auth=auth_settings(file, document, data_dir, nodename, flags.listen_ip) if "auth" in roles else None,
-        proxy=proxy_settings(file, document, flags.listen_ip) if "proxy" in roles else None,
-        node=_node(flags, file.ssh_service, document, tunnel=join.server is not None) if "node" in roles else None,
+        proxy=proxy_settings(file, document, flags.listen_ip, advertised) if "proxy" in roles else None,
+        node=_node(flags, file.ssh_service, document, join, advertised) if "node" in roles else None,
         log=_log(flags, file.teleport, document),
         pid_file=Path(pid) if (pid := flags.pid_file or file.teleport.pid_file) else None,
-        diagnostics=checks.address(document, ("teleport", "diag_addr"), diagnostics, 3000) if diagnostics else None,
+        diagnostics=checks.address(source, ("teleport", "diag_addr"), diagnostics, 3000) if diagnostics else None,
         metrics=checks.address(document, ("metrics_service", "listen_addr"), file.metrics_service.listen_addr, 3081)
         if file.metrics_service.enabled
         else None,
@@ -102,6 +124,15 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
         insecure=flags.insecure,
         skip_version_check=flags.skip_version_check,
     )
+
+
+def check_ips(flags: CommandLine) -> None:
+    """Raises BadParameter. An address told to others may be a name."""
+    if flags.listen_ip:
+        try:
+            ipaddress.ip_address(flags.listen_ip)
+        except ValueError:
+            raise BadParameter(f"--listen-ip: {flags.listen_ip!r} is not an IP address") from None
 
 
 def default_data_dir() -> Path:
@@ -122,7 +153,9 @@ def _document(flags: CommandLine, environment: dict[str, str]) -> Document:
         return Document("version: v3\n", "built-in defaults")
     try:
         return Document(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as problem:
+    except OSError as problem:
+        raise BadParameter(f"configuration file {path}: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
         raise BadParameter(f"configuration file {path}: {problem}") from None
 
 
@@ -131,10 +164,11 @@ def _refuse_unbuilt(document: Document) -> None:
         value: Any = document.data
         for key in position:
             value = value.get(key, msgspec.UNSET) if isinstance(value, dict) else msgspec.UNSET
-        off = isinstance(value, dict) and value.get("enabled", len(position) == 1) in (False, None)
-        if value in (msgspec.UNSET, None, "", False) or off:
+        is_on = position not in OFF_BY_DEFAULT
+        is_off = isinstance(value, dict) and value.get("enabled", is_on) in (False, None)
+        if value in (msgspec.UNSET, None, "", False, 0, []) or is_off:
             continue
-        raise document.error(position, "known, and not built yet in this version: remove it or set enabled: no")
+        raise document.error(position, f"known, and not built yet in this version: {_WAYS[position in SWITCHED]}")
 
 
 def _check_versions(document: Document, file: File) -> None:
@@ -192,18 +226,22 @@ def _join(flags: CommandLine, file: File, document: Document) -> JoinSettings:
     method = params.method if params else "token"
     if method != "token":
         raise document.error(("teleport", "join_params", "method"), f"{method!r} is not built yet, expected token")
+    source = FLAGS if flags.ca_pins else document
     pins = flags.ca_pins or ((instance.ca_pin,) if isinstance(instance.ca_pin, str) else tuple(instance.ca_pin))
     return JoinSettings(
-        server=checks.address(document, position, text, port) if text else None,
+        server=checks.address(FLAGS if flags.auth_server else document, position, text, port) if text else None,
         is_auth=is_auth,
-        token=checks.secret(document, ("teleport", "auth_token"), token),
+        token=checks.secret(FLAGS if flags.token else document, ("teleport", "token"), token),
         method=method,
-        ca_pins=tuple(checks.pin(document, pin) for pin in pins if pin),
+        ca_pins=tuple(checks.pin(source, pin) for pin in pins if pin),
     )
 
 
-def _node(flags: CommandLine, section: SshService, document: Document, tunnel: bool) -> NodeSettings:
-    listens = section.force_listen or (not tunnel and "listen_addr" in document.data.get("ssh_service", {}))
+def _node(
+    flags: CommandLine, section: SshService, document: Document, join: JoinSettings, advertised: str
+) -> NodeSettings:
+    is_tunnelled = join.server is not None
+    listens = section.force_listen or (not is_tunnelled and "listen_addr" in document.data.get("ssh_service", {}))
     at = ("ssh_service", "listen_addr")
     listen = checks.address(document, at, section.listen_addr, 3022, host=flags.listen_ip)
     commands = tuple(
@@ -214,9 +252,12 @@ def _node(flags: CommandLine, section: SshService, document: Document, tunnel: b
         )
         for index, label in enumerate(section.commands)
     )
+    public = checks.addresses(document, ("ssh_service", "public_addr"), section.public_addr, 3022)
+    if not public and listens and advertised:
+        public = (Address(advertised, listen.port),)
     return NodeSettings(
         listen=listen if listens else None,
-        public=checks.addresses(document, ("ssh_service", "public_addr"), section.public_addr, 3022),
+        public=public,
         labels={**checks.labels(document, ("ssh_service", "labels"), section.labels), **flags.labels},
         commands=commands,
         permit_user_env=section.permit_user_env,

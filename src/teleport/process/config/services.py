@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from teleport.net.address import Address
 from teleport.process.config import checks
 from teleport.process.config.document import Document
 from teleport.process.config.sections import AuthService, File
@@ -43,7 +44,7 @@ def auth_settings(file: File, document: Document, data_dir: Path, nodename: str,
     )
 
 
-def proxy_settings(file: File, document: Document, listen_ip: str) -> ProxySettings:
+def proxy_settings(file: File, document: Document, listen_ip: str, advertised: str = "") -> ProxySettings:
     section = file.proxy_service
     at = ("proxy_service", "web_listen_addr")
     listen = checks.address(document, at, section.web_listen_addr, 3080, host=listen_ip)
@@ -57,11 +58,14 @@ def proxy_settings(file: File, document: Document, listen_ip: str) -> ProxySetti
             message = "give https_cert_file and https_key_file together, or https_keypairs"
             raise document.error(("proxy_service", "https_cert_file"), message)
         pairs = [(Path(section.https_cert_file), Path(section.https_key_file))]
+    public = checks.addresses(document, ("proxy_service", "public_addr"), section.public_addr, listen.port)
+    if not public and advertised:
+        public = (Address(advertised, listen.port),)
     reload = ("proxy_service", "https_keypairs_reload_interval")
     return ProxySettings(
         listen=listen,
         tunnel_listen=None if tunnel in (None, listen) else tunnel,
-        public=checks.addresses(document, ("proxy_service", "public_addr"), section.public_addr, listen.port),
+        public=public,
         keypairs=tuple(pairs),
         keypairs_reload=checks.duration(document, reload, section.https_keypairs_reload_interval),
         proxy_protocol=_proxy_protocol(document, section.proxy_protocol),
@@ -148,10 +152,15 @@ def _networking(section: AuthService, document: Document, version: str) -> dict[
     keys = (
         "client_idle_timeout", "web_idle_timeout", "keep_alive_interval", "keep_alive_count_max",
         "ssh_dial_timeout", "session_control_timeout", "routing_strategy", "proxy_listener_mode",
-        "case_insensitive_routing", "tunnel_strategy",
+        "case_insensitive_routing",
     )  # fmt: skip
     raw: dict[str, Any] = document.data.get("auth_service") or {}
     spec: dict[str, object] = {key: raw[key] for key in keys if key in raw}
+    if "tunnel_strategy" in raw:
+        if section.tunnel_strategy.type != "agent_mesh":
+            message = f"{section.tunnel_strategy.type!r} is known, and not built yet; expected agent_mesh"
+            raise document.error(("auth_service", "tunnel_strategy", "type"), message)
+        spec["tunnel_strategy"] = {"agent_mesh": {}}
     if section.client_idle_timeout_message:
         spec["idle_timeout_message"] = section.client_idle_timeout_message
     if version != "v1" and spec:
@@ -163,6 +172,9 @@ def _recording(section: AuthService, document: Document) -> dict[str, object] | 
     raw: dict[str, Any] = document.data.get("auth_service") or {}
     spec: dict[str, object] = {}
     if section.session_recording:
+        if section.session_recording.startswith("proxy"):
+            message = f"{section.session_recording!r} is known, and not built yet; expected node, node-sync or off"
+            raise document.error(("auth_service", "session_recording"), message)
         spec["mode"] = section.session_recording
     if "proxy_checks_host_keys" in raw:
         spec["proxy_checks_host_keys"] = section.proxy_checks_host_keys
