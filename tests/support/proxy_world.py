@@ -28,6 +28,7 @@ KINDS = (
     "lock",
     "cluster_auth_preference",
     "cluster_networking_config",
+    "session_tracker",
 )
 
 

@@ -17,6 +17,7 @@ from teleport.foundation.errors import BadParameter, NotFound
 from teleport.model.codec import decode_json, encode_json
 from teleport.model.resources.session_tracker import SessionTracker
 from teleport.policy.actions import ActionContext
+from teleport.policy.moderation import join_modes
 
 DEFAULT_LIMIT = 500
 MAX_PARTICIPANTS = 100
@@ -64,7 +65,7 @@ class Trackers:
         return _shown(tracker)
 
     async def list(self, caller: Caller, request: ListSessions) -> SessionPage:
-        """Those the caller takes part in or owns, and those that a rule for session_tracker shows."""
+        """Those the caller takes part in, owns or may join, and those that a rule for session_tracker shows."""
         limit = request.limit or DEFAULT_LIMIT
         if limit < 0:
             raise BadParameter(f"limit is {limit}, expected a positive number")
@@ -80,12 +81,19 @@ class Trackers:
         )
 
     def _may_see(self, caller: Caller, tracker: SessionTracker) -> bool:
-        if caller.is_person and caller.name in _people(tracker):
+        if caller.is_person and (caller.name in _people(tracker) or _may_join(caller, tracker)):
             return True
         context = ActionContext(
             resource=tracker, session_tracker=_described(tracker), host_id=tracker.spec.host_id, can_view=False
         )
         return self._guard.allows(caller, "read", SessionTracker.KIND, context)
+
+
+def _may_join(caller: Caller, tracker: SessionTracker) -> bool:
+    """A policy to join sessions of such owners shows them, whatever rules deny."""
+    spec = tracker.spec
+    role_set = caller.role_set
+    return role_set is not None and bool(join_modes(role_set, spec.host_user, spec.host_roles, spec.kind))
 
 
 def _people(tracker: SessionTracker) -> set[str]:

@@ -19,6 +19,7 @@ from teleport.api.routes import audit, public
 from teleport.auth.bootstrap import LocalIdentity
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority, trusted
+from teleport.engines.admission import ENFORCES
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import BadParameter, TeleportError
 from teleport.foundation.logs import get_logger
@@ -44,7 +45,7 @@ log = get_logger("proxy")
 
 KINDS = (
     "role", "lock", "node", "cert_authority", "cluster_auth_preference", "cluster_networking_config",
-    "session_recording_config",
+    "session_recording_config", "session_tracker",
 )  # fmt: skip
 RENEW_EVERY = timedelta(days=1).total_seconds()
 BEAT_EVERY = 60.0
@@ -155,6 +156,7 @@ class ProxyServer:
             web=web.app,
             clock=self._place.clock,
             proxy_protocol=settings.proxy_protocol,
+            enforces=ENFORCES,
             limits=ProxyLimits(
                 connections=ConnectionLimits(per_ip=self._place.max_connections), drain=self.drain_timeout
             ),

@@ -25,6 +25,7 @@ from teleport.model.events.user import AuthFailed
 from teleport.model.identity import Identity
 from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
 from teleport.model.resources.node import Node
+from teleport.model.resources.session_tracker import SessionTracker
 from teleport.net.address import Address
 from teleport.policy.decision import Code, Decision, generic_refusal
 from teleport.storage.replica import Replica
@@ -35,7 +36,10 @@ Emit = Callable[[Event], Event]
 
 _MAX_CANDIDATES = 10
 _MAX_TEXT = 512
-_NODE_KINDS = ("node",)
+_NODE = "node"
+_SESSION = "session"
+"""The target is a session's id: whoever may join it reaches the node that runs it, for nothing else."""
+_NO_SESSION = "there is no such session that you may join"
 
 
 class NodePolicy(Protocol):
@@ -44,6 +48,8 @@ class NodePolicy(Protocol):
     def can_see(self, identity: Identity, node: Node) -> bool: ...
 
     def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision: ...
+
+    def decide_join(self, identity: Identity, tracker: SessionTracker, node: Node, client: Address) -> Decision: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,14 @@ class DialDesk:
         the client only asks whether one is.
         """
         try:
-            node = self._find(identity, request)
-            if isinstance(node, list):
-                return self._ambiguous(identity, request, client, node)
+            self._understand(request)
+            if request.kind == _SESSION:
+                node = self._host_of_session(identity, request, client)
+                return self._granted(identity, node, request, client)
+            found = self._find(identity, request)
+            if isinstance(found, list):
+                return self._ambiguous(identity, request, client, found)
+            node = found
             self._check(identity, node, request, client)
         except MfaRequired as missing:
             if request.asks_mfa:
@@ -104,16 +115,33 @@ class DialDesk:
         """The agent gave none."""
         return self._refused(identity, request, client, problem)
 
-    def _find(self, identity: Identity, request: DialRequest) -> Node | list[Node]:
-        """The node, or several that match. Raises NotFound, BadParameter, Unsupported."""
+    def _understand(self, request: DialRequest) -> None:
+        """Raises NotFound, Unsupported."""
         if request.version != PROTOCOL_VERSION:
             raise Unsupported(
                 f"dial requests of version {request.version} are not understood, use {PROTOCOL_VERSION}"
             )
-        if request.kind not in _NODE_KINDS:
+        if request.kind not in (_NODE, _SESSION):
             raise Unsupported(f"resources of kind {request.kind[:_MAX_TEXT]!r} cannot be dialled here")
         if request.cluster and request.cluster != self._cluster:
             raise NotFound(f"cluster {request.cluster[:_MAX_TEXT]!r} is not known here")
+
+    def _host_of_session(self, identity: Identity, request: DialRequest, client: Address) -> Node:
+        """The node that runs a session which the person may join. Raises AccessDenied, the same for one that is not
+        there and one that is nothing to them.
+        """
+        tracker = self._replica.find(SessionTracker, request.target)
+        node = self._replica.find(Node, tracker.spec.host_id) if tracker is not None else None
+        if tracker is None or node is None or tracker.spec.kind != "ssh":
+            raise AccessDenied(_NO_SESSION)
+        decision = self._policy.decide_join(identity, tracker, node, client)
+        if decision.reason.code is Code.JOIN_NOT_ALLOWED:
+            raise AccessDenied(_NO_SESSION)
+        _raise_refusal(decision)
+        return node
+
+    def _find(self, identity: Identity, request: DialRequest) -> Node | list[Node]:
+        """The node, or several that match. Raises BadParameter, AccessDenied."""
         if not request.target and not request.labels:
             raise BadParameter("a dial names its target or gives labels")
         found = [node for node in self._matching(request) if self._policy.can_see(identity, node)]
@@ -144,15 +172,12 @@ class DialDesk:
 
     def _check(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> None:
         """Raises AccessDenied."""
-        decision = self._policy.decide(identity, node, request.login, client)
-        if not decision.allowed:
-            is_mfa = decision.reason.code is Code.MFA_REQUIRED
-            raise (MfaRequired if is_mfa else AccessDenied)(decision.message_for_user())
+        _raise_refusal(self._policy.decide(identity, node, request.login, client))
 
     def _granted(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> Granted:
         name = node.metadata.name
         incoming = IncomingRequest(
-            kind=request.kind,
+            kind=_NODE,
             resource_id=name,
             protocol=request.protocol[:_MAX_TEXT],
             login_hint=request.login[:_MAX_TEXT],
@@ -190,6 +215,13 @@ class DialDesk:
             )
         )
         return DialAnswer(allowed=False, code=problem.code, message=problem.message, event_id=event.uid)
+
+
+def _raise_refusal(decision: Decision) -> None:
+    """Raises AccessDenied, unless it is allowed."""
+    if not decision.allowed:
+        is_mfa = decision.reason.code is Code.MFA_REQUIRED
+        raise (MfaRequired if is_mfa else AccessDenied)(decision.message_for_user())
 
 
 def _not_found(request: DialRequest) -> str:

@@ -13,10 +13,12 @@ from teleport.model.resources.cluster_auth_preference import ClusterAuthPreferen
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
+from teleport.model.resources.session_tracker import SessionTracker
 from teleport.net.address import Address
 from teleport.policy import locks
 from teleport.policy.access import AccessState, can_access, visible
 from teleport.policy.decision import Decision
+from teleport.policy.joining import Joinable, can_join
 from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.replica import Replica
 
@@ -38,8 +40,20 @@ class ReplicaNodePolicy:
 
     def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision:
         """Without a login, labels decide here and the agent decides the login."""
+        values = {"logins": login} if login else None
+        return can_access(self._role_set(identity), "node", node, self._state(identity, client), values)
+
+    def decide_join(self, identity: Identity, tracker: SessionTracker, node: Node, client: Address) -> Decision:
+        """Whether the session may be joined in any mode; the agent decides which."""
+        spec = tracker.spec
+        session = Joinable(
+            owner=spec.host_user, owner_roles=spec.host_roles, kind=spec.kind, login=spec.login, host=node
+        )
+        return can_join(self._role_set(identity), session, None, self._state(identity, client))
+
+    def _state(self, identity: Identity, client: Address) -> AccessState:
         now = self._clock.now()
-        state = AccessState.of(
+        return AccessState.of(
             identity,
             self._replica.get_singleton(ClusterAuthPreference),
             source_ip=client.host,
@@ -48,8 +62,6 @@ class ReplicaNodePolicy:
             locks_age=self._replica.age(now),
             enforces=self._enforces,
         )
-        values = {"logins": login} if login else None
-        return can_access(self._role_set(identity), "node", node, state, values)
 
     def _role_set(self, identity: Identity) -> RoleSet:
         """Compiled once per person and state of their roles. Raises Unavailable before the replica is ready."""

@@ -17,6 +17,7 @@ from proxy_world import World, document, node, role, singletons
 
 from teleport.foundation import metrics
 from teleport.foundation.errors import NotAuthenticated, Unavailable
+from teleport.model.resource import Resource
 from teleport.net import frames
 from teleport.net.address import Address
 from teleport.net.connection_limits import ConnectionLimits
@@ -452,3 +453,41 @@ def client_hello(server_name: str, alpn: str) -> bytes:
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
     return outgoing.read()
+
+
+SESSION = "0b7b4d9d-1111-4222-8333-944455556666"
+
+
+def running_session(owner_roles: list[str], host: str = WEB1) -> Resource:
+    spec = {"session_id": SESSION, "kind": "ssh", "host_user": "olga", "host_roles": owner_roles, "host_id": host}
+    return document("session_tracker", SESSION, {**spec, "state": "running"}, "v1")
+
+
+def joiner(*owner_roles: str) -> Resource:
+    policy = {"name": "p", "roles": list(owner_roles), "kinds": ["ssh"], "modes": ["observer"]}
+    return document("role", "access", {"allow": {"join_sessions": [policy]}}, "v7")
+
+
+async def test_a_session_leads_to_its_host_whoever_may_join_it_and_nobody_else() -> None:
+    resources = [node(WEB1, "web1", env="prod"), joiner("dev*"), running_session(["developer"]), *singletons()]
+    here = World(resources)
+    async with here.running(), here.agent(WEB1) as agent:
+        await agent.wait_connected()
+        dialed = await here.dial(SESSION, "-teleport-internal-join", kind="session")
+        assert dialed.answer == DialAnswer(allowed=True, resource_id=WEB1, resource_name="web1", cluster="example")
+        assert (await anext(agent)).request.kind == "node"
+        assert not (await here.dial("web1")).answer.allowed
+        absent = (await here.dial(WEB2, kind="session")).answer
+        await here.put(joiner("others"))
+        refused = (await here.dial(SESSION, kind="session")).answer
+        assert (refused.allowed, refused.code, refused.message) == (False, absent.code, absent.message)
+
+
+async def test_a_lock_keeps_from_joining() -> None:
+    resources = [node(WEB1, "web1"), joiner("dev"), running_session(["dev"]), *singletons()]
+    here = World(resources)
+    async with here.running(), here.agent(WEB1):
+        await here.put(document("lock", "l", {"target": {"user": "alice"}}))
+        answer = (await here.dial(SESSION, kind="session")).answer
+        assert not answer.allowed
+        assert "lock" in answer.message

@@ -53,6 +53,8 @@ PROGRAM = Program(
         Entry("config", f"{_AT}config", "print the configuration for the OpenSSH client"),
         Entry("proxy", f"{_AT}proxy", "be the ProxyCommand of another program"),
         Entry("request", f"{_AT}request", "ask for access, review what others ask for", ("requests",)),
+        Entry("sessions", f"{_AT}sessions", "list sessions that run now"),
+        Entry("join", f"{_AT}join", "watch, moderate or help in a session of somebody else"),
         Entry("recordings", f"{_AT}recordings", "list recorded sessions", ("recording",)),
         Entry("play", f"{_AT}play", "replay a recorded session"),
         Entry("clusters", f"{_AT}clusters", "list clusters"),

@@ -1,0 +1,62 @@
+"""`tsh sessions ls`: what goes on now, of all that you may join or know of."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from teleport.api.routes import sessions
+from teleport.api.sync_client import SyncClient
+from teleport.cli import output
+from teleport.cli.arguments import Arguments
+from teleport.cli.tsh.who import account_of
+from teleport.client import api_access
+from teleport.foundation.errors import BadParameter
+from teleport.model.codec import decode_json, to_plain
+from teleport.model.resources.session_tracker import SESSION_KINDS, SessionTracker
+
+_HEADERS = ("ID", "Kind", "Created", "Hostname", "Address", "Login", "Command/Reason")
+
+
+def arguments(parser: Arguments) -> None:
+    listing = parser.subcommand("ls", "list running sessions, the newest first", _ls)
+    listing.add_argument(
+        "--kind", default="ssh,k8s,db,app,desktop", metavar="KINDS", help="ssh, k8s, db, app, desktop"
+    )
+    listing.choice("-f", "--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
+    listing.examples("tsh sessions ls --kind=ssh")
+
+
+def _ls(options: Namespace) -> int:
+    kinds = tuple(options.kind.split(","))
+    unknown = [kind for kind in kinds if kind not in SESSION_KINDS]
+    if unknown:
+        raise BadParameter(f"--kind {unknown[0]!r}: there are {', '.join(SESSION_KINDS)}")
+    with api_access.connect(account_of(options)) as client:
+        found = [tracker for tracker in all_of(client) if tracker.spec.kind in kinds]
+    found.sort(key=lambda tracker: tracker.spec.created.timestamp() if tracker.spec.created else 0.0, reverse=True)
+    if options.format != "text":
+        output.show([to_plain(tracker) for tracker in found], options.format)
+        return 0
+    print(output.table(_HEADERS, map(_row, found), columns=output.terminal_columns(), flexible=_HEADERS[-1]))
+    return 0
+
+
+def all_of(client: SyncClient) -> list[SessionTracker]:
+    """Page by page."""
+    found: list[SessionTracker] = []
+    start = ""
+    while True:
+        page = client.call(sessions.LIST, sessions.ListSessions(start=start))
+        found += [decode_json(item, SessionTracker) for item in page.sessions]
+        start = page.next_start
+        if not start:
+            return found
+
+
+def _row(tracker: SessionTracker) -> list[str]:
+    spec = tracker.spec
+    created = output.utc_time(spec.created) if spec.created else ""
+    what = " ".join(spec.initial_command) or spec.reason
+    if spec.state == "pending":
+        what = f"{what} (waits)".strip()
+    return [tracker.name, spec.kind, created, spec.hostname, spec.address, spec.login, what]
