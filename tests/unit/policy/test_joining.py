@@ -58,6 +58,9 @@ def test_what_stops_a_person_stops_them_here_too(changes: dict[str, Any], code: 
     assert (decision.allowed, decision.reason.code) == (False, code)
 
 
+TARGETS = ({"user": "alice"}, {"login": "root"}, {"server_id": HOST.name}, {"role": "joins"})
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_lock_on_the_person_the_login_or_the_server(target: dict[str, str]) -> None:
     document = {"kind": "lock", "version": "v2", "metadata": {"name": "l"}, "spec": {"target": target}}
