@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol
 
+from teleport.foundation import timeouts
 from teleport.foundation.logs import get_logger
+
+assert timeouts
 
 log = get_logger("service")
 
