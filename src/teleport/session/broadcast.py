@@ -13,6 +13,7 @@ from typing import Protocol
 
 TURN = 0.02
 """Seconds between two turns while something waits."""
+PRESSED_TURN = 0.001
 SHARE = 32 << 10
 """Bytes a watcher is shown in one turn while the session is busy."""
 PRESSING = 12 << 20
@@ -96,8 +97,10 @@ class Broadcast:
                 self._advance(watcher, min(share, watcher.room))
         self._trim()
         self._stop()
-        if had_output or any(position < self._end for position in self._watchers.values()):
-            self._timer = asyncio.get_running_loop().call_later(TURN, self._turn)
+        behind = max((self._end - position for position in self._watchers.values()), default=0)
+        if had_output or behind:
+            wait = TURN if behind < PRESSING else PRESSED_TURN
+            self._timer = asyncio.get_running_loop().call_later(wait, self._turn)
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -111,3 +111,12 @@ async def test_nothing_is_kept_but_the_last_of_it_while_nobody_watches() -> None
     kept = sum(map(len, broadcast._pieces))
     assert kept < HISTORY + (64 << 10)
     assert len(broadcast._pieces) < 100
+
+
+async def test_whoever_follows_is_never_dropped_however_much_is_shown() -> None:
+    broadcast, eye = Broadcast(), Eye(256 << 10)
+    broadcast.add(eye)
+    for _ in range(1_000):
+        broadcast.write(b"x" * (64 << 10))
+        await asyncio.sleep(0.0005)
+        assert not eye.is_dropped
