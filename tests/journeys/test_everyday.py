@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -164,3 +165,72 @@ def test_a_stopping_server_tells_its_sessions_and_leaves_none_behind(
         shell.kill()
     cluster.start()
     assert cluster.tctl("get", "session_tracker", "--format=json").ok().json == []
+
+
+def test_a_cluster_that_is_not_the_proxy_s_is_refused(alice: Person, agent: Agent) -> None:
+    refused = alice.tsh("ls", "--cluster=elsewhere")
+    assert refused.status == 1
+    assert "not of 'elsewhere'; leaf clusters are not offered yet" in refused.err
+
+
+class ConnectProxy:
+    """An HTTP proxy that opens tunnels: to this machine, whatever name is asked for."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.asked: list[str] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                link, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._open, args=(link,), daemon=True).start()
+
+    def _open(self, link: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += link.recv(1)
+        line = head.decode().splitlines()[0]
+        self.asked.append(line)
+        far = socket.create_connection(("127.0.0.1", int(line.split()[1].rpartition(":")[2])))
+        link.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        threading.Thread(target=self._pump, args=(far, link), daemon=True).start()
+        self._pump(link, far)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_programs_and_agents_go_through_an_http_proxy(cluster: Cluster, alice: Person, tmp_path: Path) -> None:
+    way = ConnectProxy()
+    address = f"tele.example:{cluster.web_port}"  # a name that the HTTP proxy alone knows
+    environment = {**alice.environment, "HTTPS_PROXY": way.url}
+    token, pin = cluster.join_token(), cluster.pin()
+    words = [
+        str(BIN / "teleport"), "start", "--config-string=dmVyc2lvbjogdjMK", "--roles=node", "--nodename=cached",
+        f"--auth-server={address}", f"--token={token}", f"--ca-pin={pin}", f"--data-dir={tmp_path / 'agent'}",
+    ]  # fmt: skip
+    agent = Started(words, tmp_path / "log", environment)
+    identity = cluster.identity("alice", tmp_path / "identity")
+    through = ["-i", str(identity), f"--proxy={address}"]
+    try:
+        agent.wait_until(lambda: "cached" in cluster.node_names(), "the agent listed")
+        done = run([str(BIN / "tsh"), *through, "ssh", f"{LOGIN}@cached", "echo reached"], environment)
+        assert done.ok().out == "reached\n"
+        assert set(way.asked) == {f"CONNECT {address} HTTP/1.1"}
+        nowhere = f"127.0.0.1:{free_port()}"
+        lost = run([str(BIN / "tsh"), *through, "ls"], {**environment, "HTTPS_PROXY": f"http://{nowhere}"})
+        assert f"through the HTTP proxy {nowhere}" in lost.err
+    finally:
+        agent.stop()
+        way.close()

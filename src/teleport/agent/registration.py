@@ -6,6 +6,7 @@ only to a server that this authority vouches for.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from teleport.foundation.logs import get_logger
 from teleport.foundation.versions import numbers
 from teleport.net.address import Address
 from teleport.net.http_client import HttpClient
+from teleport.net.sockets import proxy_for
 from teleport.wire.tls_names import ALPN_HTTP, auth_alpn, auth_server_name
 
 log = get_logger("agent")
@@ -116,7 +118,9 @@ def auth_client(server: Address, identity: HostIdentity) -> Client:
 
 
 def _auth_transport(server: Address, cluster: str, context: ssl.SSLContext) -> HttpClient:
-    return HttpClient(server, tls=context, server_name=auth_server_name(cluster))
+    return HttpClient(
+        server, tls=context, server_name=auth_server_name(cluster), proxy=proxy_for(server.host, os.environ)
+    )
 
 
 async def _meet(enrolment: Enrolment) -> tuple[str, Sequence[str]]:
@@ -127,7 +131,8 @@ async def _meet(enrolment: Enrolment) -> tuple[str, Sequence[str]]:
         if unverified
         else tls_contexts.system_client_context(alpn=(ALPN_HTTP,))
     )
-    client = Client(HttpClient(enrolment.server, tls=context))
+    server = enrolment.server
+    client = Client(HttpClient(server, tls=context, proxy=proxy_for(server.host, os.environ)))
     try:
         found = await client.call(public.FIND, Empty())
         exported = await client.call(public.EXPORT_AUTHORITIES, public.ExportAuthorities(type="tls-host"))

@@ -6,6 +6,7 @@ It goes on serving while the cluster is away: decisions come from the replica on
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from teleport.foundation.service import Service, Supervisor
 from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.listener import Accepted, Listener, listen
+from teleport.net.sockets import proxy_for
 from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
 from teleport.session.recorder import RecorderFactory
@@ -207,4 +209,5 @@ class _Reception:
                 identity.host_id, identity.cluster, lambda: self._access.tunnel_contexts, version=__version__
             ),
             self._config.proxies,
+            http_proxy=lambda address: proxy_for(address.host, os.environ),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from teleport.client.profile import join_address, split_proxy
 from teleport.foundation.errors import Unavailable
@@ -25,12 +26,21 @@ def connect(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
             sock = _tunnel(through, address, timeout)
     except OSError as problem:
         reason = problem.strerror or str(problem) or "timed out"
-        raise Unavailable(f"cannot connect to {address}: {reason.lower()}") from problem
+        way = f" through the HTTP proxy {join_address(through.host, through.port)}" if through else ""
+        raise Unavailable(f"cannot connect to {address}{way}: {reason.lower()}") from problem
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
-def http_proxy_for(host: str, environment: Mapping[str, str]) -> tuple[str, int] | None:
+class HttpProxy(NamedTuple):
+    """`account` is `name:password` as the URL has it, or empty."""
+
+    host: str
+    port: int
+    account: str = ""
+
+
+def http_proxy_for(host: str, environment: Mapping[str, str]) -> HttpProxy | None:
     """The HTTP proxy that HTTPS_PROXY names, unless NO_PROXY exempts the host or it is this machine."""
     url = environment.get("HTTPS_PROXY") or environment.get("https_proxy") or ""
     if not url or host == "localhost" or host.startswith("127.") or host == "::1":
@@ -39,14 +49,16 @@ def http_proxy_for(host: str, environment: Mapping[str, str]) -> tuple[str, int]
     for rule in (word.strip().lstrip(".").lower() for word in exempt.split(",")):
         if rule == "*" or (rule and (host.lower() == rule or host.lower().endswith(f".{rule}"))):
             return None
-    name, port = split_proxy(url.partition("://")[2].rpartition("@")[2] if "://" in url else url)
-    return name, port or 3128
+    account, _, place = (url.partition("://")[2] if "://" in url else url).rpartition("@")
+    name, port = split_proxy(place)
+    return HttpProxy(name, port or 3128, account)
 
 
-def _tunnel(proxy: tuple[str, int], address: str, timeout: float) -> socket.socket:
-    sock = socket.create_connection(proxy, timeout)
+def _tunnel(proxy: HttpProxy, address: str, timeout: float) -> socket.socket:
+    sock = socket.create_connection((proxy.host, proxy.port), timeout)
     try:
-        sock.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        head_line = f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n"
+        sock.sendall(f"{head_line}{_authorization(proxy.account)}\r\n".encode())
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             piece = sock.recv(1)  # not one byte of what follows the head may be taken
@@ -60,3 +72,14 @@ def _tunnel(proxy: tuple[str, int], address: str, timeout: float) -> socket.sock
         sock.close()
         raise
     return sock
+
+
+def _authorization(account: str) -> str:
+    if not account:
+        return ""
+    import base64
+    from urllib.parse import unquote
+
+    name, _, password = account.partition(":")
+    pair = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return f"Proxy-Authorization: Basic {pair}\r\n"

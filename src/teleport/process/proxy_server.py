@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +31,7 @@ from teleport.model.resources.service_heartbeats import ProxyServer as ProxyHear
 from teleport.net.address import Address
 from teleport.net.connection_limits import ConnectionLimits
 from teleport.net.http_client import HttpClient
+from teleport.net.sockets import proxy_for
 from teleport.process.config.settings import ProxySettings
 from teleport.process.health import Health
 from teleport.process.host_tls import HostTls, PublicCertificates
@@ -238,7 +240,9 @@ class ProxyServer:
         return heartbeat
 
     def _connect(self, context: ssl.SSLContext) -> HttpClient:
-        return HttpClient(self._passage.address, tls=context, server_name=auth_server_name(self._cluster))
+        address = self._passage.address
+        through = proxy_for(address.host, os.environ)
+        return HttpClient(address, tls=context, server_name=auth_server_name(self._cluster), proxy=through)
 
     def _as_session(self, certificate: bytes, key: bytes) -> Transport:
         """To auth as a browser's session."""

@@ -154,10 +154,13 @@ def test_a_proxy_that_goes_on_before_we_have_left_is_refused(known_cluster: Clie
 def test_through_the_http_proxy_of_the_environment(
     known_cluster: ClientCluster, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from teleport.client.connect import http_proxy_for
+    from teleport.client.connect import _authorization, http_proxy_for
 
     environment = {"HTTPS_PROXY": "http://user:pass@cache.example:8080", "NO_PROXY": "internal.example, .corp"}
-    assert http_proxy_for("p.example", environment) == ("cache.example", 8080)
+    assert http_proxy_for("p.example", environment) == ("cache.example", 8080, "user:pass")
+    named = {"HTTPS_PROXY": "http://me:p%40ss@cache.example"}
+    assert http_proxy_for("p.example", named) == ("cache.example", 3128, "me:p%40ss")
+    assert _authorization("me:p%40ss") == "Proxy-Authorization: Basic bWU6cEBzcw==\r\n"
     assert http_proxy_for("a.internal.example", environment) is None
     assert http_proxy_for("x.corp", environment) is None
     assert http_proxy_for("localhost", environment) is None

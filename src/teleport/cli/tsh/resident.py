@@ -12,7 +12,7 @@ from teleport.cli.program import one_line, parse, split_command
 from teleport.cli.tsh import hosts, ls, proxy, ssh
 from teleport.cli.tsh.catalog import PROGRAM
 from teleport.cli.tsh.selectors import criteria
-from teleport.cli.tsh.who import choice_of
+from teleport.cli.tsh.who import choice_of, in_own_cluster
 from teleport.client import account
 from teleport.client.daemon import Action, Daemon, PassConnection, PrintListing, RunCommand
 from teleport.client.dialer import Ambiguous
@@ -47,7 +47,7 @@ def _command(options: Namespace, environment: dict[str, str]) -> Action | None:
         return None
     if options.debug or options.insecure or options.identity:
         return None
-    who = account.find(choice_of(options), environment)
+    who = in_own_cluster(account.find(choice_of(options), environment))
     wanted = hosts.complete(parse_target(options.target), who, options, environment)._replace(port=options.port)
     return RunCommand(who, wanted, SessionRequest(" ".join(options.literal)))
 
@@ -55,7 +55,7 @@ def _command(options: Namespace, environment: dict[str, str]) -> Action | None:
 def _connection(options: Namespace, environment: dict[str, str]) -> Action | None:
     if options.subcommand != "ssh" or options.debug or options.identity:
         return None
-    who = account.find(choice_of(options), environment)
+    who = in_own_cluster(account.find(choice_of(options), environment))
     return PassConnection(who, proxy.wanted_of(options, who), bool(options.fdpass))
 
 
@@ -63,7 +63,7 @@ def _listing(options: Namespace, environment: dict[str, str]) -> Action | None:
     if options.debug or options.identity or options.all or options.why_not:
         return None
     criteria(options)  # what is wrong with them the program itself tells
-    who = account.find(choice_of(options), environment)
+    who = in_own_cluster(account.find(choice_of(options), environment))
     return PrintListing(who, lambda known, out: ls.print_nodes(known, options, out))
 
 

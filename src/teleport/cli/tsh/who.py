@@ -32,7 +32,17 @@ def account_of(options: Namespace, *, expired: bool = False, headless: bool = Fa
         if not headless:
             raise Unsupported("--headless is for tsh ssh, tsh scp and tsh ls")
         return _headless_account(options)
-    return account.find(choice_of(options), expired=expired)
+    return in_own_cluster(account.find(choice_of(options), expired=expired))
+
+
+def in_own_cluster(found: Account) -> Account:
+    """Raises Unsupported for a cluster behind that of the proxy: it would be passed over in silence."""
+    if found.cluster != found.root_cluster:
+        raise Unsupported(
+            f"{found.host} is the proxy of the cluster {found.root_cluster!r}, not of {found.cluster!r}; "
+            "leaf clusters are not offered yet"
+        )
+    return found
 
 
 def _headless_account(options: Namespace) -> Account:
