@@ -13,11 +13,10 @@ from typing import Protocol
 
 TURN = 0.02
 """Seconds between two turns while something waits."""
-PRESSED_TURN = 0.001
 SHARE = 32 << 10
 """Bytes a watcher is shown in one turn while the session is busy."""
 PRESSING = 12 << 20
-"""From here on watchers are shown all they take, busy or not."""
+"""From here on watchers are shown all they take, busy or not, as fast as the session goes on."""
 BACKLOG = 16 << 20
 HISTORY = 32 << 10
 """Bytes of the past that a newcomer is shown."""
@@ -73,7 +72,7 @@ class Broadcast:
         self._end += len(output)
         if self._watchers:
             self._since_turn += len(output)
-            if self._timer is None:
+            if self._timer is None or (self._since_turn > SHARE and self._end - self._start > PRESSING):
                 self._turn()
             self._drop_the_late()
         self._trim()
@@ -97,10 +96,8 @@ class Broadcast:
                 self._advance(watcher, min(share, watcher.room))
         self._trim()
         self._stop()
-        behind = max((self._end - position for position in self._watchers.values()), default=0)
-        if had_output or behind:
-            wait = TURN if behind < PRESSING else PRESSED_TURN
-            self._timer = asyncio.get_running_loop().call_later(wait, self._turn)
+        if had_output or any(position < self._end for position in self._watchers.values()):
+            self._timer = asyncio.get_running_loop().call_later(TURN, self._turn)
 
     def _stop(self) -> None:
         if self._timer is not None:

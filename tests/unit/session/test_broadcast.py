@@ -12,7 +12,7 @@ class Eye:
 
     def __init__(self, room: int = 1 << 30) -> None:
         self.room = room
-        self.seen = b""
+        self.seen = bytearray()
         self.is_dropped = False
 
     def show(self, output: bytes) -> None:
