@@ -111,11 +111,11 @@ def test_hundreds_of_dropped_sessions_leave_nothing(new_cluster: Callable[..., C
     config.write_text(openssh_config(visitor))
     open_and_drop(visitor, config, AT_ONCE)  # what is made once and kept is made now
     until(lambda: settled(pid), "first ones gone")
-    before = descriptors(pid), memory(pid), set(descendants(pid))
+    before = descriptors(cluster.diag_port), memory(pid), set(descendants(pid))
     for _ in range(SESSIONS // AT_ONCE):
         open_and_drop(visitor, config, AT_ONCE)
     until(lambda: set(descendants(pid)) <= before[2], "processes gone", 10)
-    until(lambda: descriptors(pid) <= before[0] + KEPT, f"descriptors closed, from {before[0]}", 10)
+    until(lambda: descriptors(cluster.diag_port) <= before[0] + KEPT, f"descriptors closed, from {before[0]}", 10)
     assert memory(pid) - before[1] < 24 << 20, f"{(memory(pid) - before[1]) >> 20} MiB more than before"
     assert visitor.reaches("busy")
 

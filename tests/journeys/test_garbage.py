@@ -17,7 +17,7 @@ from conftest import LOGIN
 from harness.cluster import Cluster
 from harness.processes import until
 from harness.visitors import Visitor
-from harness.vitals import memory, sockets
+from harness.vitals import connections, descriptors, memory
 
 ENDS_WITHIN = 14.0
 """A stranger has ten seconds to prove who it is; some more for a busy machine."""
@@ -151,16 +151,16 @@ def test_thousands_of_idle_connections_leave_others_alone(quiet: tuple[Cluster, 
     list_servers = lambda: visitor.tsh("ls").ok()  # noqa: E731
     run_command = lambda: visitor.tsh("ssh", f"{LOGIN}@calm", "true").ok()  # noqa: E731
     alone = median(list_servers), median(run_command)
-    before, held = memory(pid(cluster)), sockets(pid(cluster))
+    before, held = memory(pid(cluster)), connections(cluster.web_port)
     with many(cluster, said) as crowd:
-        until(lambda: sockets(pid(cluster)) > held + len(crowd) * 0.9, "all accepted", 5)
+        until(lambda: connections(cluster.web_port) > held + len(crowd) * 0.9, "all accepted", 5)
         beside = median(list_servers, 3), median(run_command, 3)
         grown = memory(pid(cluster)) - before
         until(lambda: all(map(ended, crowd)), "all ended", ENDS_WITHIN + 6)
     assert grown < len(crowd) * PER_CONNECTION, f"{grown / len(crowd) / 1024:.0f} KiB for each connection"
     for one, other in zip(alone, beside, strict=True):
         assert other < one * 2 + 0.15, f"{other:.3f} s beside the crowd, {one:.3f} s without"
-    until(lambda: sockets(pid(cluster)) <= held + 4, "nothing left", 5)
+    until(lambda: connections(cluster.web_port) <= held + 4, "nothing left", 5)
 
 
 def test_one_address_cannot_take_all_places(quiet: tuple[Cluster, Visitor], tmp_path: Path) -> None:
@@ -169,3 +169,28 @@ def test_one_address_cannot_take_all_places(quiet: tuple[Cluster, Visitor], tmp_
         crowd = [stack.enter_context(stranger(cluster)) for _ in range(700)]
         until(lambda: sum(map(ended, crowd)) >= 150, "refused past the limit", 5)
         assert visitor.reaches("calm")
+
+
+def test_running_out_of_descriptors_ends_nothing(quiet: tuple[Cluster, Visitor]) -> None:
+    """More come than can be accepted: sessions go on, and all is well when the crowd has gone."""
+    cluster, visitor = quiet
+    soft, hard = resource.prlimit(pid(cluster), resource.RLIMIT_NOFILE)
+    with visitor.terminal("calm") as terminal:
+        resource.prlimit(pid(cluster), resource.RLIMIT_NOFILE, (descriptors(cluster.diag_port) + 40, hard))
+        try:
+            with ExitStack() as stack:
+                for source in islice(cycle(STRANGERS), 200):
+                    stack.enter_context(stranger(cluster, source))
+                assert cluster.process is not None
+                log = cluster.process.log
+                until(lambda: "Too many open files" in log.read_text(), "out of descriptors")
+                terminal.run("echo still-$((1+1))", "still-2")
+                began = time.monotonic()
+                while time.monotonic() - began < 6.0:  # all that looks around every few seconds did so once
+                    terminal.run("echo on-$((1+1))", "on-2")
+                    time.sleep(0.2)
+        finally:
+            resource.prlimit(pid(cluster), resource.RLIMIT_NOFILE, (soft, hard))
+        until(lambda: visitor.reaches("calm"), "reached again")
+        terminal.send("exit 3\n")
+        assert terminal.ended() == 3

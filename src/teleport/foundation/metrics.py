@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REGISTRY = CollectorRegistry()
+ProcessCollector(registry=_REGISTRY)
 
 
 def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from teleport.auth.bootstrap import LocalIdentity
 from teleport.auth.service import AuthService
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.net.address import Address
@@ -104,7 +105,11 @@ class AuthServer:
         renewed = clock.monotonic()
         while True:
             await asyncio.sleep(TRUST_EVERY)
-            await self._refresh_trust()
+            try:
+                await self._refresh_trust()
+            except TeleportError as problem:
+                log.warning("authorities cannot be read now", error=problem)
+                continue
             if clock.monotonic() - renewed > RENEW_EVERY.total_seconds() and self._tls is not None:
                 identity = await self._identity()
                 self._tls.renew(identity.credentials.tls_certificate.decode(), identity.tls_key)

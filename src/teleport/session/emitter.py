@@ -180,18 +180,26 @@ class Emitter:
                 await asyncio.sleep(backoff.next_delay())
 
     async def _send_spooled(self) -> bool:
-        """Send what the spool holds. False when the log does not answer."""
-        while lines := await self._in_thread(self._spool.peek):
-            try:
-                async with asyncio.timeout(_SEND_TIMEOUT):
-                    await self._send(lines)
-            except (Unavailable, LimitExceeded, OSError, TimeoutError) as error:
-                log.warning("the audit log does not answer; events wait on disk", error=error)
-                return False
-            except TeleportError as error:
-                if not await self._is_heard() or not await self._send_singly(lines, error):
+        """Send what the spool holds. False when the log does not answer, or the disk."""
+        try:
+            while lines := await self._in_thread(self._spool.peek):
+                if not await self._send_batch(lines):
                     return False
-            await self._in_thread(self._spool.discard)
+                await self._in_thread(self._spool.discard)
+        except OSError as error:
+            log.warning("events on disk cannot be read now", error=error)
+            return False
+        return True
+
+    async def _send_batch(self, lines: list[bytes]) -> bool:
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                await self._send(lines)
+        except (Unavailable, LimitExceeded, OSError, TimeoutError) as error:
+            log.warning("the audit log does not answer; events wait on disk", error=error)
+            return False
+        except TeleportError as error:
+            return await self._is_heard() and await self._send_singly(lines, error)
         return True
 
     async def _is_heard(self) -> bool:

@@ -78,7 +78,12 @@ class Uploader:
     async def upload_all(self) -> bool:
         """Try every complete recording once. False when some could not be uploaded."""
         success = True
-        for recording in await asyncio.to_thread(self._spool.complete):
+        try:
+            waiting = await asyncio.to_thread(self._spool.complete)
+        except OSError as error:
+            log.warning("recordings on disk cannot be listed now", error=error)
+            return False
+        for recording in waiting:
             try:
                 with self._spool.claimed(recording.sid) as is_ours:
                     if is_ours:

@@ -1,6 +1,6 @@
 """A network namespace that lets nothing in: its way out is a user-mode network to this host's loopback.
 
-Works for root and for a plain user (who becomes root of a user namespace of his own).
+Works for root and for a plain user (who stays who he is, in a user namespace of his own).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ShutIn:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        own_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        own_user = [] if os.geteuid() == 0 else ["--user", "--map-current-user"]
         self._holder = Started(["unshare", *own_user, "--net", "sleep", "600"], folder / "holder.log")
         own = os.readlink("/proc/self/ns/net")
         until(lambda: self._namespace() not in ("", own), "namespace made")

@@ -1,24 +1,30 @@
-"""What a process holds at this moment, as the kernel tells: descriptors, memory, children."""
+"""What a process holds at this moment, as its diagnostics and the kernel tell: descriptors, connections, memory.
+
+A process tells of its descriptors itself: the kernel shows those of others to few.
+"""
 
 from __future__ import annotations
 
-import os
+import re
+import urllib.request
 from pathlib import Path
 
-
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+_ESTABLISHED = "01"
 
 
-def sockets(pid: int) -> int:
-    """Sockets among the descriptors."""
-    count = 0
-    for entry in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            count += os.readlink(f"/proc/{pid}/fd/{entry}").startswith("socket:")
-        except OSError:
-            continue  # closed since it was listed
-    return count
+def descriptors(diag_port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{diag_port}/metrics", timeout=5) as answer:
+        found = re.search(r"^process_open_fds ([0-9.e+]+)$", answer.read().decode(), re.MULTILINE)
+    assert found is not None, "the metrics do not tell of descriptors"
+    return int(float(found[1]))
+
+
+def connections(port: int) -> int:
+    """Open ones whose near end is this port of this machine."""
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return sum(words[1].endswith(f":{port:04X}") and words[3] == _ESTABLISHED for words in lines)
 
 
 def memory(pid: int) -> int:
@@ -32,10 +38,10 @@ def memory(pid: int) -> int:
 def descendants(pid: int) -> dict[int, str]:
     """Processes that it started, and those started them: their command lines."""
     parents: dict[int, int] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             try:
-                parents[int(entry)] = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
     found, layer = {}, {pid}

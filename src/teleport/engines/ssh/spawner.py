@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from teleport.engines.ssh.host_users import HostUser
+from teleport.foundation.descriptors import give_usual_limit
 from teleport.foundation.errors import AccessDenied, Unavailable
 from teleport.foundation.logs import get_logger
 
@@ -137,8 +138,8 @@ class Spawner:
     def ask(self, request: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
         """Send one request. Raises Unavailable when the program cannot be started or does not keep up."""
         message = json.dumps(request).encode()
-        link = self._socket or self._launch()
         try:
+            link = self._socket or self._launch()
             socket.send_fds(link, [message], list(descriptors))
         except OSError as error:
             raise Unavailable(f"no program can be started now: {error}") from error
@@ -153,6 +154,7 @@ class Spawner:
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 start_new_session=True, cwd="/", env={"PATH": os.defpath},
             )  # fmt: skip
+        give_usual_limit(self._program.pid)
         ours.setblocking(False)
         self._socket = ours
         asyncio.get_running_loop().add_reader(ours, self._hear)
