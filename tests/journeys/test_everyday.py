@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -234,3 +235,47 @@ def test_programs_and_agents_go_through_an_http_proxy(cluster: Cluster, alice: P
     finally:
         agent.stop()
         way.close()
+
+
+def figures(cluster: Cluster) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.diag_port}/metrics", timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_figures_have_the_names_of_the_reference_and_move(
+    cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
+) -> None:
+    before = figures(cluster)
+    cluster.identity("alice", tmp_path / "identity")
+    shell = OnTerminal([str(BIN / "tsh"), "ssh", f"{LOGIN}@{cluster.name}"], alice.environment)
+    try:
+        shell.run("echo here-$((40+2))", "here-42")
+        during = figures(cluster)
+        assert during["server_interactive_sessions_total"] == before["server_interactive_sessions_total"] + 1
+        assert during["proxy_ssh_sessions_total"] > before["proxy_ssh_sessions_total"]
+        shell.send("exit\n")
+        assert shell.ended() == 0
+    finally:
+        shell.kill()
+    until(
+        lambda: figures(cluster)["rx"] > before["rx"] and figures(cluster)["tx"] > before["tx"], "bytes are counted"
+    )
+    after = figures(cluster)
+    for name in (
+        "auth_generate_requests_total", "auth_generate_seconds_count",
+        "backend_write_seconds_count",
+        "backend_read_requests_total", "backend_batch_read_seconds_count", "teleport_audit_emit_events",
+    ):  # fmt: skip
+        assert after[name] > before[name], name
+    for name in (
+        "user_login_total",
+        "failed_login_attempts_total",
+        "audit_failed_emit_events",
+        "certificate_mismatch_total",
+    ):
+        assert name in after
+    assert after['teleport_registered_servers{automatic_updates="false",version="18.0.0"}'] >= 2
+    assert after["teleport_reverse_tunnels_connected"] >= 2
+    assert after["user_login_total"] > 0
+    assert after["process_resident_memory_bytes"] > 0

@@ -24,6 +24,7 @@ from teleport.agent.registration import Enrolment
 from teleport.engines.admission import KINDS
 from teleport.engines.catalog import ENGINES
 from teleport.engines.engine import Limits, Post
+from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import Unavailable
 from teleport.foundation.logs import get_logger
@@ -44,6 +45,8 @@ from teleport.tunnel.agent_pool import AgentPool, TunnelIdentity
 from teleport.tunnel.messages import IncomingRequest
 
 log = get_logger("agent")
+
+_SESSIONS = metrics.gauge("server_interactive_sessions_total", "Sessions on a terminal that run here now")
 
 _PARTING = 10.0
 """Seconds that a part is given to end once there is nothing more to wait for."""
@@ -136,6 +139,8 @@ class AgentService:
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
         )  # fmt: skip
+        running = self.post.sessions
+        _SESSIONS.set_function(lambda: len(running))
         for event in ended_sessions(recovered, cluster):
             emitter.post(event)
             trackers.end_lost(event.sid)

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from teleport.api.routes.certificates import CertificatesIssued
+from teleport.auth import figures
 from teleport.auth.authorities import pem_octets
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
@@ -130,10 +131,12 @@ class Certificates:
 
     async def issue(self, caller: Caller, draft: Draft) -> CertificatesIssued:
         """Take the draft through the steps, sign it, and record what was signed."""
-        for step in self._steps:
-            await step(draft)
-        issued = await self._sign(draft)
-        await self._record(caller, draft)
+        figures.ISSUED.inc()
+        with figures.ISSUING.track_inprogress(), figures.ISSUE_SECONDS.time():
+            for step in self._steps:
+                await step(draft)
+            issued = await self._sign(draft)
+            await self._record(caller, draft)
         return issued
 
     async def _validate_request(self, draft: Draft) -> None:

@@ -18,6 +18,7 @@ from teleport.api.routes.login import (
     LoginGranted,
     WebSessionGrant,
 )
+from teleport.auth import figures
 from teleport.auth.caller import Caller
 from teleport.auth.certificates import Certificates, Keys
 from teleport.auth.cluster import Cluster
@@ -197,12 +198,14 @@ class Logins:
         return NotAuthenticated(REFUSAL)
 
     async def _record_failure(self, caller: Caller, user: str, why: str) -> None:
+        figures.FAILED_LOGINS.inc()
         fields = {**caller.event_fields(), "user": user[:_MAX_NAME]}
         await self._cluster.journal.record(UserLoginFailed(method="local", success=False, error=why, **fields))
 
 
 async def record_login(cluster: Cluster, caller: Caller, user: User, device: MFADevice | None) -> None:
     """The event of a login that was proved."""
+    figures.LOGINS.inc()
     fields = {**caller.event_fields(), "user": user.name}
     event = UserLogin(method="local", success=True, mfa_device=device_ref(device), **fields)
     await cluster.journal.record(event)

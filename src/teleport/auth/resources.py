@@ -12,6 +12,7 @@ import msgspec
 from teleport.api.messages import ID_PREFIX, address_name
 from teleport.api.route import Empty
 from teleport.api.routes.resources import CreateResource, PutResource, ResourceAnswer, ResourceName
+from teleport.auth import figures
 from teleport.auth.admin_actions import AdminActions
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
@@ -155,6 +156,7 @@ class Resources:
         self, caller: Caller, kind: Kind, resource: Resource, old: Resource | None
     ) -> ResourceAnswer:
         """A host tells of itself. One that says what it said before only lives longer: nobody is told."""
+        figures.HEARTBEATS.inc()
         await self._guard.require(caller, "update", kind.name, resource=resource)
         await self._before_write(caller, kind, resource, old)
         now = self._cluster.clock.now()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from starlette.types import ASGIApp
 
 from teleport.api.server import application
+from teleport.auth import figures
 from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_lists.watching import GrantWatch
@@ -106,6 +107,7 @@ class AuthService:
         kinds = (AccessRequest.KIND,)
         self._requests = Replica(kinds, lambda: local_source(store, feed, kinds), clock)
         self._parts, self._bootstrap = _assemble(self.cluster, self._nodes, self._requests)
+        figures.watch_nodes(lambda: self._nodes.list(Node))
         self._is_prepared = False
         self.recordings, self.user_tokens = self._parts.recordings, self._parts.user_tokens
         self.access_requests, self.access_lists = self._parts.access_requests, self._parts.access_lists

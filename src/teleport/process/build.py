@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import platform
 from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -37,6 +38,7 @@ from teleport.process.proxy_server import Place, ProxyServer
 from teleport.process.singletons import configured
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.backends.sqlite import SqliteBackend
+from teleport.storage.measured import MeasuredBackend
 from teleport.storage.recording_files import FileRecordings
 from teleport.storage.store import Store
 
@@ -48,7 +50,7 @@ ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
 _WHOLE = "start"
 """The part of health that is well once everything has started."""
-_BUILD = metrics.gauge("teleport_build_info", "The running version", ("version",))
+_BUILD = metrics.gauge("teleport_build_info", "The running version", ("gitref", "goversion", "version"))
 
 
 class Building:
@@ -64,7 +66,8 @@ class Building:
         self.services: list[Service] = []
 
     async def __aenter__(self) -> Self:
-        _BUILD.labels(version=__version__).set(1)
+        runtime = f"python{platform.python_version()}"  # where others name the language they are written in
+        _BUILD.labels(gitref="", goversion=runtime, version=__version__).set(1)
         self._health.expect(_WHOLE)
         settings = self._settings
         self._host_id = data_dir.host_id(settings.data_dir)
@@ -127,7 +130,7 @@ class Building:
         self._closing.push_async_callback(audit_log.close)
         self._auth = AuthService(
             self._cluster_settings(settings),
-            Store(backend, self._clock),
+            Store(MeasuredBackend(backend), self._clock),
             audit_log,
             FileRecordings(storage.recordings, self._clock),
             SoftwareKeystore(),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
@@ -31,6 +32,8 @@ log = get_logger("audit")
 
 T = TypeVar("T")
 _FOLLOWED_AT_ONCE = 500
+_KEPT = metrics.sum_of("teleport_audit_emit_events", "Audit events that were kept")
+_FAILED = metrics.sum_of("audit_failed_emit_events", "Audit events that could not be kept")
 
 
 class AuditLog:
@@ -70,8 +73,14 @@ class AuditLog:
 
     async def emit_lines(self, events: Sequence[bytes]) -> None:
         """The same for events that are JSON objects. Raises BadParameter unless each has event, uid and time."""
-        if lines := [read_line(event) for event in events]:
+        if not (lines := [read_line(event) for event in events]):
+            return
+        try:
             await self._commits.submit(lines)
+        except Unavailable:
+            _FAILED.inc(len(lines))
+            raise
+        _KEPT.inc(len(lines))
 
     async def search(self, query: EventQuery) -> EventPage:
         """Raises BadParameter, LimitExceeded."""

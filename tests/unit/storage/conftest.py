@@ -11,6 +11,7 @@ from teleport.foundation.clock import Clock, MovedClock
 from teleport.storage.backend import Backend
 from teleport.storage.backends.memory import MemoryBackend
 from teleport.storage.backends.sqlite import SqliteBackend
+from teleport.storage.measured import MeasuredBackend
 
 RETAINED = 600
 
@@ -23,7 +24,15 @@ async def _open_sqlite(directory: Path, clock: Clock) -> Backend:
     return await SqliteBackend.open(directory, clock, synchronous="OFF", retained_changes=RETAINED)
 
 
-BACKENDS: dict[str, Callable[[Path, Clock], Awaitable[Backend]]] = {"memory": _open_memory, "sqlite": _open_sqlite}
+async def _open_measured(directory: Path, clock: Clock) -> Backend:
+    return MeasuredBackend(await _open_memory(directory, clock))
+
+
+BACKENDS: dict[str, Callable[[Path, Clock], Awaitable[Backend]]] = {
+    "memory": _open_memory,
+    "sqlite": _open_sqlite,
+    "measured": _open_measured,
+}
 
 
 @pytest.fixture

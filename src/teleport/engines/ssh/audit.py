@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from teleport.engines.engine import Connection
 from teleport.engines.ssh.exit_status import FAILED, exit_error
+from teleport.foundation import metrics
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.model.events.base import SESSION_DATA_INDEX, Event, SessionEvent
@@ -48,6 +49,10 @@ from teleport.session.live import LiveSession, end_event_id
 
 log = get_logger("ssh.audit")
 
+_RECEIVED = metrics.sum_of("rx", "Bytes that SSH connections brought, told when they end")
+_SENT = metrics.sum_of("tx", "Bytes that SSH connections took, told when they end")
+_MISMATCHES = metrics.counter("certificate_mismatch", "SSH logins refused for the certificate that was shown")
+
 E = TypeVar("E", bound=SessionEvent)
 _MAX_ATTEMPTS_TOLD = 5
 
@@ -73,6 +78,8 @@ class Audit:
     def refused(self, identity: Identity | None, login: str, reason: str) -> str:
         """The id of the event; empty when the client tries so often that one event more tells nothing new."""
         self._refusals += 1
+        if identity is None:
+            _MISMATCHES.inc()
         if self._refusals > _MAX_ATTEMPTS_TOLD:
             return ""
         host, port = self._connection.client_address
@@ -97,6 +104,8 @@ class Audit:
     def left(self) -> None:
         """The connection is closed: how much it carried, told of the last session that ran on it."""
         sid = self._last_session
+        _RECEIVED.inc(self.received)
+        _SENT.inc(self.sent)
         if self._identity is not None and (self.received or self.sent):
             self._tell(self._event(SessionData, sid=sid, rx=self.received, tx=self.sent, ei=SESSION_DATA_INDEX))
 
