@@ -279,3 +279,32 @@ def test_figures_have_the_names_of_the_reference_and_move(
     assert after["teleport_reverse_tunnels_connected"] >= 2
     assert after["user_login_total"] > 0
     assert after["process_resident_memory_bytes"] > 0
+
+
+def test_shells_complete_servers_and_kinds(cluster: Cluster, alice: Person, agent: Agent) -> None:
+    assert alice.tsh("__complete", "ssh", f"{LOGIN}@beh").ok().out == f"{LOGIN}@behind\n"
+    assert alice.tsh("__complete", "sftp", "beh").ok().out == "behind\n"
+    assert alice.tsh("__complete", "scp", "notes", f"{LOGIN}@beh").ok().out == f"{LOGIN}@behind:\n"
+    assert cluster.tctl("__complete", "get", "role,cluster_n").ok().out.split() == [
+        "role,cluster_name",
+        "role,cluster_networking_config",
+    ]
+
+
+def test_a_replay_is_left_by_key_and_by_interrupt(alice: Person, agent: Agent) -> None:
+    shell = OnTerminal([str(BIN / "tsh"), "ssh", f"{LOGIN}@behind"], alice.environment)
+    try:
+        shell.run("echo begin-$((1+1)); sleep 3; echo end; exit", "begin-2")
+        assert shell.ended() == 0
+    finally:
+        shell.kill()
+    until(lambda: bool(alice.tsh("recordings", "ls", "--format=json").ok().json), "the recording")
+    sid = alice.tsh("recordings", "ls", "--format=json").ok().json[0]["sid"]
+    for key, status in (("q", 0), ("\x03", 130)):
+        replay = OnTerminal([str(BIN / "tsh"), "play", sid], alice.environment)
+        try:
+            replay.see("begin-2")
+            replay.send(key)
+            assert replay.ended() == status
+        finally:
+            replay.kill()

@@ -16,7 +16,8 @@ from teleport.wire.recording import Printed
 FORMATS = ("pty", "text", "json", "yaml")
 _STEP = timedelta(seconds=10)
 _KEYS = {b"\x1b[D": "back", b"\x1b[C": "forward", b"\x1b[A": "faster", b"\x1b[B": "slower"}
-_LETTERS = {b" ": "pause", b"p": "pause", b"q": "quit", b"\x03": "quit", b"+": "faster", b"-": "slower"}
+INTERRUPTED = 130
+_LETTERS = {b" ": "pause", b"p": "pause", b"q": "quit", b"\x03": "interrupt", b"+": "faster", b"-": "slower"}
 
 
 class Source:
@@ -55,6 +56,7 @@ class Controls:
     def __init__(self, player: Player) -> None:
         self._player = player
         self.quit = asyncio.Event()
+        self.is_interrupted = False
 
     def press(self, typed: bytes) -> None:
         """The bytes of one or several keys."""
@@ -74,7 +76,8 @@ class Controls:
                     self._player.set_speed(next((s for s in SPEEDS if s > self._player.speed), SPEEDS[-1]))
                 case "slower":
                     self._player.set_speed(next((s for s in reversed(SPEEDS) if s < self._player.speed), SPEEDS[0]))
-                case "quit":
+                case "quit" | "interrupt":
+                    self.is_interrupted = word == "interrupt"
                     self.quit.set()
 
     @staticmethod
@@ -85,7 +88,7 @@ class Controls:
 
 
 def play_on_terminal(pieces: Iterator[bytes], speed: float, *, skip_idle: bool) -> int:
-    """Play to standard output until the end or `q`."""
+    """Play to standard output until the end or `q`. The exit status: 130 after Ctrl-C."""
     return asyncio.run(_play(pieces, speed, skip_idle))
 
 
@@ -114,7 +117,7 @@ async def _play(pieces: Iterator[bytes], speed: float, skip_idle: bool) -> int:
     terminal.restore_on_error()
     if sys.stdout.isatty():
         print()
-    return 0
+    return INTERRUPTED if controls.is_interrupted else 0
 
 
 async def _show(player: Player) -> None:

@@ -12,7 +12,7 @@ from teleport.api.sync_client import SyncClient
 from teleport.cli import output
 from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model import codec
-from teleport.model.kinds import Kind, ResourceRef
+from teleport.model.kinds import KINDS, Kind, ResourceRef
 from teleport.model.resource import Resource
 
 _PAGE = 1000
@@ -95,3 +95,9 @@ def show(resources: list[Resource], form: str) -> None:
 
 def _end(resource: Resource) -> str:
     return output.utc_time(resource.expires) if resource.expires else "never"
+
+
+def kind_names(current: str) -> list[str]:
+    """Kinds for the shell's completion, behind the references that are typed already."""
+    typed, mark, _ = current.rpartition(",")
+    return [f"{typed}{mark}{name}" for name in KINDS]

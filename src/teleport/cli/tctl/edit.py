@@ -70,3 +70,7 @@ def _one(resources: list[Resource]) -> list[Resource]:
 def _check_same(before: Resource, after: Resource) -> None:
     if (before.kind, before.key) != (after.kind, after.key):
         raise BadParameter(f"a resource is not renamed by editing it: expected {before.kind}/{before.display_name}")
+
+
+def complete(behind: list[str], current: str) -> list[str]:
+    return documents.kind_names(current)

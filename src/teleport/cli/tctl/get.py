@@ -42,3 +42,7 @@ def all_refs() -> list[ResourceRef]:
     return [
         ResourceRef(kind) for kind in KINDS.values() if kind.creatable and kind.listable and kind.scope == "cluster"
     ]
+
+
+def complete(behind: list[str], current: str) -> list[str]:
+    return documents.kind_names(current)

@@ -8,6 +8,7 @@ from teleport.api.routes import resources as routes
 from teleport.api.routes import tokens as token_routes
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
+from teleport.cli.tctl import documents
 from teleport.cli.tctl.connection import connect
 from teleport.foundation.errors import BadParameter
 from teleport.model.kinds import parse_refs
@@ -35,3 +36,7 @@ def run(options: Namespace) -> int:
             what = "reset to defaults" if ref.kind.singleton else "deleted"
             print(f'{ref.kind.name} "{output.printable(name)}" has been {what}')
     return 0
+
+
+def complete(behind: list[str], current: str) -> list[str]:
+    return documents.kind_names(current)

@@ -9,10 +9,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
 from teleport.cli import output
-from teleport.client.account import Account
+from teleport.client.account import Account, Choice, find
 from teleport.client.dialer import Ambiguous, Wanted
 from teleport.client.targets import check_login
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import BadParameter, TeleportError
 
 
 def complete(
@@ -51,10 +51,26 @@ def explained() -> Iterator[None]:
 
 
 def candidates_table(problem: Ambiguous, columns: int | None) -> str:
-    rows = [(each.hostname, each.name, each.addr, output.labels(each.labels)) for each in problem.candidates]
+    from teleport.cli.tsh.ls import TUNNEL
+
+    rows = [
+        (each.hostname, each.name, each.addr or TUNNEL, output.labels(each.labels)) for each in problem.candidates
+    ]
     return output.table(("Node Name", "Node ID", "Address", "Labels"), rows, columns=columns)
 
 
 def ask_for_id(problem: Ambiguous) -> BadParameter:
     hint = "" if "UUID" in problem.message else "; choose one by its UUID"
     return BadParameter(problem.message + hint, event_id=problem.event_id)
+
+
+def candidates(current: str) -> list[str]:
+    """Servers for the shell's completion, with the `user@` that is typed already; none where nobody is logged in."""
+    from teleport.cli.tsh.ls import hostname, node_pages
+
+    login, mark, _ = current.rpartition("@")
+    try:
+        pages = node_pages(find(Choice(proxy=os.environ.get("TELEPORT_PROXY", ""))), {})
+        return [f"{login}{mark}{hostname(node)}" for node in next(pages)]
+    except TeleportError:
+        return []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from teleport.cli.arguments import Arguments
+from teleport.cli.tsh import hosts
 from teleport.client.dialer import Wanted
 from teleport.client.targets import Location, parse_location
 from teleport.foundation.errors import BadParameter, Unsupported
@@ -71,3 +72,8 @@ def plan(paths: list[str]) -> tuple[list[str], str, Wanted, bool]:
 def _elapsed() -> Callable[[], float]:
     started = time.monotonic()
     return lambda: time.monotonic() - started
+
+
+def complete(behind: list[str], current: str) -> list[str]:
+    """Servers, where no local file is meant; the shell completes files itself."""
+    return [] if "/" in current or ":" in current else [f"{host}:" for host in hosts.candidates(current)]

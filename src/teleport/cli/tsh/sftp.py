@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
+from teleport.cli.tsh import hosts
 from teleport.client.files import read_text
 from teleport.client.targets import parse_location, parse_target
 from teleport.foundation.errors import BadParameter, TeleportError
@@ -213,3 +214,7 @@ def _entry(name: str, mode: int | None, size: int | None, modified: float | None
         return output.printable(name)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified or 0))
     return f"{stat.filemode(mode or 0)} {size or 0:>12} {when} {output.printable(name)}"
+
+
+def complete(behind: list[str], current: str) -> list[str]:
+    return hosts.candidates(current)

@@ -10,10 +10,10 @@ from teleport.cli.tsh import hosts
 from teleport.cli.tsh.warm import start_daemon
 from teleport.cli.tsh.who import account_of
 from teleport.client import ssh
-from teleport.client.account import Account, Choice, find
+from teleport.client.account import Account
 from teleport.client.forwarding import parse_dynamic, parse_forward
 from teleport.client.targets import parse_target
-from teleport.foundation.errors import BadParameter, TeleportError, Unsupported
+from teleport.foundation.errors import BadParameter, Unsupported
 
 _ANSWERS = {"yes": True, "true": True, "no": False, "false": False, "force": True, "auto": None}
 _IGNORED = (
@@ -143,11 +143,4 @@ def _environment(texts: list[str]) -> dict[str, str]:
 
 def complete(behind: list[str], current: str) -> list[str]:
     """Host names for the shell's completion, with the `user@` that is typed already."""
-    from teleport.cli.tsh.ls import hostname, node_pages
-
-    login, mark, _ = current.rpartition("@")
-    try:
-        pages = node_pages(find(Choice(proxy=os.environ.get("TELEPORT_PROXY", ""))), {})
-        return [f"{login}{mark}{hostname(node)}" for node in next(pages)]
-    except TeleportError:
-        return []
+    return hosts.candidates(current)
