@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,8 @@ async def test_of_two_policies_one_that_terminates_is_enough(tmp_path: Path) -> 
 
 async def test_nothing_typed_in_a_pause_is_executed(tmp_path: Path) -> None:
     """Also when the program reads nothing, so that what is typed could wait in buffers."""
-    proof = tmp_path / "proof"
+    proof, gate = tmp_path / "proof", tmp_path / "gate"
+    os.mkfifo(gate)
     async with site(tmp_path) as here:
         await here.apply(JOINER)
         await here.apply(watched(on_leave="pause"))
@@ -69,13 +71,38 @@ async def test_nothing_typed_in_a_pause_is_executed(tmp_path: Path) -> None:
             async with joined(here, guest(here), "moderator") as watching:
                 await own.until("the session begins")
                 await set_up(own)
-                own.type("sleep 1000\n")
+                own.type(f"cat {gate}\n")
                 watching.type("\x03")
                 await own.until("the session is paused")
             await own.paste(f"touch {proof}\n" * 10_000)
             async with joined(here, guest(here, "carol"), "moderator"):
                 await own.until("the session goes on")
-                own.type("\x03")
-                own.type("echo end-$((1+1))\n")
+                gate.write_text("")
+                own.type("\necho end-$((1+1))\n")
+                await own.until("end-2")
+        assert not proof.exists()
+
+
+async def test_nothing_that_waits_for_the_program_survives_a_pause(tmp_path: Path) -> None:
+    """Far more than the terminal takes was typed when the moderator left, so that reading had stopped."""
+    proof, gate = tmp_path / "proof", tmp_path / "gate"
+    os.mkfifo(gate)
+    async with site(tmp_path) as here:
+        await here.apply(JOINER)
+        await here.apply(watched(on_leave="pause"))
+        async with on_terminal(here.person("alice", roles=("watched",)).ssh("-tt", "--")) as own:
+            await own.until("requires that others are present")
+            async with joined(here, guest(here), "moderator") as watching:
+                await own.until("the session begins")
+                await set_up(own)
+                own.type(f"cat {gate}\n")
+                await own.paste("true\n" * 100_000 + f"touch {proof}\n" * 1_000)
+                watching.type("\x03")
+                await own.until("the session is paused")
+            await own.paste(f"touch {proof}\n" * 1_000)
+            async with joined(here, guest(here, "carol"), "moderator"):
+                await own.until("the session goes on")
+                gate.write_text("")
+                own.type("\necho end-$((1+1))\n")
                 await own.until("end-2")
         assert not proof.exists()
