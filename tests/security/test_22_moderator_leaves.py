@@ -71,7 +71,8 @@ async def test_nothing_typed_in_a_pause_is_executed(tmp_path: Path) -> None:
             async with joined(here, guest(here), "moderator") as watching:
                 await own.until("the session begins")
                 await set_up(own)
-                own.type(f"cat {gate}\n")
+                own.type(f"echo go-$((1+1)); cat {gate}\n")
+                await own.until("go-2")
                 watching.type("\x03")
                 await own.until("the session is paused")
             await own.paste(f"touch {proof}\n" * 10_000)
@@ -95,7 +96,8 @@ async def test_nothing_that_waits_for_the_program_survives_a_pause(tmp_path: Pat
             async with joined(here, guest(here), "moderator") as watching:
                 await own.until("the session begins")
                 await set_up(own)
-                own.type(f"cat {gate}\n")
+                own.type(f"echo go-$((1+1)); cat {gate}\n")
+                await own.until("go-2")
                 await own.paste("true\n" * 100_000 + f"touch {proof}\n" * 1_000)
                 watching.type("\x03")
                 await own.until("the session is paused")
