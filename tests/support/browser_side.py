@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from auth_cluster import PASSWORD, AsgiAnswer, AsgiTransport, Person, TestCluster
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from teleport.api.client import StreamedAnswer, Transport
+from teleport.api.client import StreamedAnswer
 from teleport.api.routes import public
 from teleport.credentials import x509
 from teleport.foundation.errors import Unavailable
@@ -266,12 +266,8 @@ async def web_app(cluster: TestCluster, wire: Wire, **options: Any) -> WebApp:
     identity = await cluster.host_identity("Proxy")
     certificate = x509.to_der(identity.credentials.tls_certificate)
 
-    def connect(session_certificate: bytes, key: bytes) -> Transport:
-        assert b"PRIVATE KEY" in key
-        return WiredTransport(cluster.service.app, x509.to_der(session_certificate), "192.0.2.9", wire)
-
     transport = options.pop("transport", None) or WiredTransport(cluster.service.app, certificate, "192.0.2.9", wire)
-    return WebApp(transport, connect, ADDRESSES, cluster.clock, **options)
+    return WebApp(transport, ADDRESSES, cluster.clock, **options)
 
 
 async def web_side(cluster: TestCluster, **options: Any) -> WebSide:

@@ -17,6 +17,7 @@ __all__ = [
     "CLIENT_ADDRESS_HEADER",
     "MFA_HEADER",
     "PROXY_PORT",
+    "WEB_SESSION_HEADER",
     "HttpsProxy",
     "auth_alpn",
     "auth_server_name",
@@ -26,6 +27,8 @@ __all__ = [
 
 CLIENT_ADDRESS_HEADER = "teleport-client-addr"
 """Set by a proxy: the address of the stranger it calls for. Believed from proxies only."""
+WEB_SESSION_HEADER = "teleport-web-session"
+"""Set by a proxy: the secret of the web session whose person it calls for. Believed from proxies only."""
 MFA_HEADER = "teleport-mfa-response"
 """Goes with a call that needs a fresh proof: the answer to a challenge (routes.mfa.MfaResponse), base64url JSON."""
 AUTH_PORT = 3025

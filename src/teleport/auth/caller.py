@@ -1,6 +1,7 @@
 """Who is calling. The certificate of the connection says it, and nothing a caller writes into a request does.
 
-A proxy may tell the address of the stranger it calls for; the same header from anybody else is not read.
+A proxy may tell the address of whom it calls for, and the web session of the person; the same headers from anybody
+else are not read.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER
+from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER, WEB_SESSION_HEADER
 from teleport.api.route import Audience, Route
 from teleport.api.server import Peer
 from teleport.auth.cluster import Cluster
 from teleport.auth.limits import RateLimiter
-from teleport.credentials import peers
+from teleport.auth.live_sessions import find_live
+from teleport.credentials import peers, x509
 from teleport.foundation.errors import AccessDenied, NotAuthenticated, NotFound
 from teleport.model.events.user import AuthFailed
 from teleport.model.identity import Identity
@@ -32,7 +34,8 @@ MAX_USER_AGENT = 256
 class Caller:
     """`identity` None: a stranger. `role_set` is of people only; hosts have fixed duties (policy.system_roles).
 
-    `mfa_answer` is what came with the call to prove a second factor; nobody has checked it.
+    `mfa_answer` is what came with the call to prove a second factor; nobody has checked it. `web_session` names the
+    session of a person who calls from a browser.
     """
 
     address: str
@@ -40,6 +43,7 @@ class Caller:
     role_set: RoleSet | None = None
     user_agent: str = ""
     mfa_answer: str = ""
+    web_session: str = ""
 
     @property
     def name(self) -> str:
@@ -111,6 +115,10 @@ class Callers:
             raise NotAuthenticated("this call needs a certificate of the cluster; log in first")
         caller = Caller(address, identity, user_agent=agent, mfa_answer=peer.headers.get(MFA_HEADER, ""))
         await self._check_locks(caller)
+        if identity.system_role == "Proxy" and (secret := peer.headers.get(WEB_SESSION_HEADER)):
+            caller = await self._of_session(caller, secret)
+            identity = caller.known()
+            await self._check_locks(caller)
         if route.audience is Audience.PROXY:
             if identity.system_role != "Proxy":
                 raise await self._refused(caller, "this call is for proxies")
@@ -120,8 +128,19 @@ class Callers:
     async def _identify(self, peer: Peer) -> Identity | None:
         if not peer.certificate:
             return None
+        return await self._verified(peer.certificate)
+
+    async def _of_session(self, proxy: Caller, secret: str) -> Caller:
+        """The person of a web session in place of the proxy that calls for her."""
+        session, _ = await find_live(self._cluster, secret)
+        identity = await self._verified(x509.to_der(session.spec.tls_certificate))
+        if identity.is_host:
+            raise NotAuthenticated("a web session is a person's")
+        return replace(proxy, identity=identity, web_session=session.name)
+
+    async def _verified(self, certificate: bytes) -> Identity:
         trusted = await self._cluster.authorities.trusted("user", "host")
-        identity = peers.verify_peer(peer.certificate, trusted, self._cluster.clock.now())
+        identity = peers.verify_peer(certificate, trusted, self._cluster.clock.now())
         if identity.cluster != self._cluster.name:
             raise NotAuthenticated(f"the certificate belongs to cluster {identity.cluster!r}")
         return identity

@@ -107,6 +107,7 @@ class Users:
         secrets.spec.password_hash = Secret(await passwords.hash_password(new))
         secrets.spec.password_changed_at = self._cluster.clock.now()
         await self._store.update(secrets)
+        await self._web_sessions.end_all(user.name, keep=caller.web_session)
         await self._cluster.journal.record(PasswordChanged(**caller.event_fields()))
         return Empty()
 

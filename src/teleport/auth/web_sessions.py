@@ -14,6 +14,7 @@ from teleport.api.routes.sessions import WebSessionId
 from teleport.auth.caller import Caller
 from teleport.auth.certificates import Certificates, Keys
 from teleport.auth.cluster import Cluster
+from teleport.auth.live_sessions import GONE, find_live
 from teleport.auth.settings import BEARER_TTL
 from teleport.credentials.keys import PrivateKey
 from teleport.credentials.tokens import digest, random_token
@@ -24,7 +25,6 @@ from teleport.model.resources.web_session import WebSession, WebSessionSpec
 from teleport.model.sensitive import Secret
 
 _TOUCH = timedelta(seconds=30)
-_GONE = "the web session has ended; log in again"
 
 
 class WebSessions:
@@ -62,7 +62,7 @@ class WebSessions:
 
     async def get(self, caller: Caller, request: WebSessionId) -> WebSessionGrant:
         """The session, noted as in use. Raises NotAuthenticated when it ended or nothing was heard for too long."""
-        session, user = await self._live(request.session_id)
+        session, user = await find_live(self._cluster, request.session_id)
         now = self._cluster.clock.now()
         if session.spec.last_active is None or now - session.spec.last_active > _TOUCH:
             session.spec.last_active = now
@@ -71,7 +71,7 @@ class WebSessions:
 
     async def renew(self, caller: Caller, request: WebSessionId) -> WebSessionGrant:
         """A fresh bearer token; the session's end stays."""
-        session, user = await self._live(request.session_id)
+        session, user = await find_live(self._cluster, request.session_id)
         now = self._cluster.clock.now()
         session.spec.last_active = now
         _renew_bearer(session, now)
@@ -84,34 +84,22 @@ class WebSessions:
             await self._store.delete(WebSession, digest(request.session_id))
         return Empty()
 
-    async def end_all(self, user: str) -> None:
-        """Every session of a user whose credentials changed or who is gone."""
+    async def end_all(self, user: str, keep: str = "") -> None:
+        """Every session of a user whose credentials changed or who is gone, but the one named `keep`."""
         async for session in self._store.iterate(WebSession):
-            if session.spec.user == user:
+            if session.spec.user == user and session.name != keep:
                 with contextlib.suppress(NotFound):
                     await self._store.delete(WebSession, session.name)
-
-    async def _live(self, secret: str) -> tuple[WebSession, User]:
-        session = await self._store.find(WebSession, digest(secret)) if secret else None
-        now = self._cluster.clock.now()
-        if session is None or (session.expires is not None and session.expires <= now):
-            raise NotAuthenticated(_GONE)
-        if session.is_idle(now):
-            with contextlib.suppress(NotFound):
-                await self._store.delete(WebSession, session.name)
-            raise NotAuthenticated("the web session was idle for too long; log in again")
-        user = await self._store.find(User, session.spec.user)
-        if user is None:
-            raise NotAuthenticated(_GONE)
-        return session, user
 
     async def _written(self, session: WebSession, secret: str) -> WebSession:
         try:
             return await self._store.update(session)
         except RevisionConflict:
-            return (await self._live(secret))[0]  # another proxy wrote at the same moment: as good as ours
+            return (await find_live(self._cluster, secret))[
+                0
+            ]  # another proxy wrote at the same moment: as good as ours
         except NotFound:
-            raise NotAuthenticated(_GONE) from None
+            raise NotAuthenticated(GONE) from None
 
 
 def _renew_bearer(session: WebSession, now: datetime) -> None:

@@ -15,10 +15,9 @@ import msgspec
 
 from teleport import __version__
 from teleport.api.changes import remote_source
-from teleport.api.client import Answer, Client, StreamedAnswer, Transport
+from teleport.api.client import Answer, Client, StreamedAnswer
 from teleport.api.routes import audit, public
 from teleport.auth.bootstrap import LocalIdentity
-from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority, trusted
 from teleport.engines.admission import ENFORCES
 from teleport.foundation.clock import Clock
@@ -41,7 +40,7 @@ from teleport.proxy.web.app import WebApp
 from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
 from teleport.storage.replica import Replica
-from teleport.wire.tls_names import ALPN_HTTP, auth_server_name
+from teleport.wire.tls_names import auth_server_name
 
 log = get_logger("proxy")
 
@@ -119,7 +118,6 @@ class ProxyServer:
         emitter = Emitter(_send(client), EventSpool(folder / "events"), self._place.clock, self._cluster)
         web = WebApp(
             transport,
-            self._as_session,
             advertised(self._settings),
             self._place.clock,
             trust_forwarded_for=self._settings.trust_forwarded_for,
@@ -139,7 +137,7 @@ class ProxyServer:
                     group.create_task(self._stay_current(self._public), name="proxy certificates")
                 await service.run(started)
         finally:
-            await web.close()
+            web.close()
             await transport.close()
 
     def _config(self, tls: HostTls, replica: Replica, emitter: Emitter, web: WebApp) -> ProxyConfig:
@@ -243,16 +241,6 @@ class ProxyServer:
         address = self._passage.address
         through = proxy_for(address.host, os.environ)
         return HttpClient(address, tls=context, server_name=auth_server_name(self._cluster), proxy=through)
-
-    def _as_session(self, certificate: bytes, key: bytes) -> Transport:
-        """To auth as a browser's session."""
-        hosts = [
-            pem for authority in self._authorities if authority.kind == "host" for pem in authority.tls_certificates
-        ]
-        context = tls_contexts.client_context(
-            hosts, chain_pem=certificate.decode(), key_pem=key.decode(), alpn=(ALPN_HTTP,)
-        )
-        return self._connect(context)
 
 
 class RenewedTransport:

@@ -238,7 +238,7 @@ async def proxy_doors(directory: Path) -> AsyncIterator[list[Door]]:
         web = await web_app(cluster, Wire())
         async with world.running(limits=limits, web=web.app) as proxy:
             yield _proxy_doors(world, lambda: proxy.counter.open)
-        await web.close()
+        web.close()
 
 
 def _proxy_doors(world: World, open_count: Callable[[], int]) -> list[Door]:

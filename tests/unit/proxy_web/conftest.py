@@ -15,4 +15,4 @@ async def side(tmp_path: Path) -> AsyncIterator[WebSide]:
     async with auth_cluster(tmp_path / "auth") as cluster:
         made = await web_side(cluster, pages=built_pages(tmp_path / "pages"))
         yield made
-        await made.web.close()
+        made.web.close()

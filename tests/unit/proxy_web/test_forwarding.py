@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
+from auth_cluster import PASSWORD, AsgiTransport
 from browser_side import Browser, Headers, WebSide, web_app
 
 from teleport.api.route import MAX_BODY
+from teleport.credentials import x509
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 async def failed_login(browser: Browser, headers: Headers = ()) -> int:
@@ -85,6 +94,7 @@ async def test_only_what_says_how_to_read_a_request_passes(side: WebSide) -> Non
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "for=203.0.113.1"),
         ("teleport-client-addr", "203.0.113.1"),
+        ("teleport-web-session", "somebody else's"),
         ("transfer-encoding", "chunked"),
         ("te", "trailers"),
         ("x-anything", "1"),
@@ -95,7 +105,56 @@ async def test_only_what_says_how_to_read_a_request_passes(side: WebSide) -> Non
         "content-type": "application/json",
         "user-agent": "Browser/1",
         "teleport-client-addr": "198.51.100.7",
+        "teleport-web-session": browser.cookies["__Host-session"],
     }
+
+
+async def test_events_tell_where_the_browser_is(side: WebSide) -> None:
+    browser = await side.entered("ed", "editor", address="203.0.113.9")
+    await browser.ask("POST", "/v1/users", {"name": "eve", "roles": ["access"]})
+    event = (await side.cluster.events("user.create"))[-1]
+    assert (event["user"], event["addr.remote"]) == ("ed", "203.0.113.9")
+
+
+async def test_a_pinned_session_works_from_its_address_alone(side: WebSide) -> None:
+    role = await side.cluster.role("pinned")
+    role.spec.options.pin_source_ip = True
+    await side.cluster.store.upsert(role)
+    browser = await side.entered("alice", "pinned", address="203.0.113.9")
+    assert (await browser.ask("GET", "/v1/resources/node")).status == 200
+    browser.address = "203.0.113.10"
+    refused = await browser.ask("GET", "/v1/resources/node")
+    assert refused.status == 403
+    assert "pinned" in refused.json["error"]["message"]
+
+
+async def test_nobody_but_a_proxy_calls_for_a_session(side: WebSide) -> None:
+    browser = await side.entered("ed", "editor")
+    header = {"teleport-web-session": browser.cookies["__Host-session"]}
+    app = side.cluster.service.app
+    stranger = AsgiTransport(app, b"", "192.0.2.9")
+    assert (await stranger.request("GET", "/v1/whoami", header, b"", timeout=10)).status == 401
+    person = await side.cluster.sign_up("alice", "access")
+    certificate = x509.to_der((await side.cluster.log_in_for(person)).tls_cert)
+    own = AsgiTransport(app, certificate, "192.0.2.9")
+    answer = await own.request("GET", "/v1/whoami", header, b"", timeout=10)
+    assert json.loads(answer.body)["username"] == "alice"
+
+
+async def test_a_new_password_ends_the_other_sessions(side: WebSide) -> None:
+    cluster = side.cluster
+    person = await cluster.sign_up("alice", "access")
+    browser, other = side.browser(), side.browser()
+    assert (await browser.log_in(person)).status == 200
+    assert (await other.log_in(person)).status == 200
+    change = {
+        "old_password": encoded(PASSWORD),
+        "new_password": encoded("another long password"),
+        "second_factor_token": person.next_code(),
+    }
+    assert (await browser.ask("PUT", "/v1/users/password", change)).status == 200
+    assert (await browser.ask("GET", "/v1/whoami")).status == 200
+    assert (await other.ask("GET", "/v1/whoami")).status == 401
 
 
 async def test_answers_are_not_kept_by_anybody(side: WebSide) -> None:

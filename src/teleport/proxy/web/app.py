@@ -31,7 +31,7 @@ from teleport.proxy.web.safety import (
     require_own_page,
     take_session_cookie,
 )
-from teleport.proxy.web.sessions import Connect, SessionRefused, WebSessions
+from teleport.proxy.web.sessions import SessionRefused, WebSessions
 
 log = get_logger("web")
 
@@ -42,7 +42,7 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 
 class WebApp:
-    """`transport` speaks to auth as this proxy; `connect` as a session; `addresses` are what clients should call.
+    """`transport` speaks to auth as this proxy; `addresses` are what clients should call.
 
     `trust_forwarded_for`: a load balancer in front says in X-Forwarded-For who the client is.
     """
@@ -50,7 +50,6 @@ class WebApp:
     def __init__(
         self,
         transport: Transport,
-        connect: Connect,
         addresses: public.ProxySettings,
         clock: Clock,
         pages: Pages | None = None,
@@ -62,7 +61,7 @@ class WebApp:
         self._clock = clock
         self._pages = pages or Pages()
         self._clients = forward.ClientAddresses(trust_forwarded_for=trust_forwarded_for)
-        self.sessions = WebSessions(self._client, lambda *pair: Discreet(connect(*pair)), clock)
+        self.sessions = WebSessions(self._client, clock)
         self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
@@ -89,9 +88,9 @@ class WebApp:
         )
         return [HttpRoute(path, _guarded(endpoint), methods=methods) for path, methods, endpoint in table]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Forget all sessions; they go on at auth."""
-        await self.sessions.close()
+        self.sessions.close()
 
     def _client(self, request: Request) -> Client:
         return Client(self._transport, {forward.CLIENT_ADDRESS: self._clients.of(request)})
@@ -123,8 +122,11 @@ class WebApp:
 
     async def _browser_call(self, request: Request) -> Response:
         _require_known(request, self._browser)
-        transport = await self.sessions.of_page(request)
-        return await forward.forward(request, transport, self._clients.of(request))
+        session = await self.sessions.of_page(request)
+        address = self._clients.of(request)
+        return await forward.forward(
+            request, self._transport, address, session, lambda: self.sessions.is_kept(session)
+        )
 
     def _log_in(self, route: Route[login.FinishSessionLogin, WebSessionGrant]) -> Endpoint:
         async def answer(request: Request) -> Response:
@@ -140,7 +142,7 @@ class WebApp:
         return await self._enter(await self._client(request).call(users.SIGN_UP_SESSION, asked))
 
     async def _enter(self, grant: WebSessionGrant) -> Response:
-        await self.sessions.keep(grant)
+        self.sessions.keep(grant)
         return give_session_cookie(self._granted(grant), grant.session_id)
 
     async def _renew(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from teleport.api.client import Transport
-from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER
+from teleport.api.endpoint import CLIENT_ADDRESS_HEADER, MFA_HEADER, WEB_SESSION_HEADER
 from teleport.api.route import MAX_BODY, ErrorBody, Failure, Route
 from teleport.foundation.errors import BadParameter, LimitExceeded, TeleportError
 
@@ -80,14 +80,23 @@ def target_of(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-async def forward(request: Request, transport: Transport, address: str) -> Response:
+def _always() -> bool:
+    return True
+
+
+async def forward(
+    request: Request, transport: Transport, address: str, session: str = "", lives: Callable[[], bool] = _always
+) -> Response:
     """The answer of auth, streamed: a list as it is, a recording or a stream of changes as it comes.
 
-    Of the request's headers only those go on that say how to read the body and who asks; `address` is the client's.
+    Of the request's headers only those go on that say how to read the body and who asks; `address` is the client's,
+    `session` the secret of the web session whose person calls; a stream ends soon after that does not live any more.
     """
     body = await body_of(request)
     headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
     headers[CLIENT_ADDRESS] = address
+    if session:
+        headers[WEB_SESSION_HEADER] = session
     async with AsyncExitStack() as stack:
         answer = await stack.enter_async_context(transport.stream(request.method, target_of(request), headers, body))
         back = {"cache-control": "no-store"}
@@ -97,6 +106,8 @@ async def forward(request: Request, transport: Transport, address: str) -> Respo
         async def pieces() -> AsyncIterator[bytes]:
             async with closing:
                 async for piece in answer:
+                    if not lives():
+                        break
                     yield piece
 
         return StreamingResponse(pieces(), answer.status, back)

@@ -1,4 +1,4 @@
-"""Browsers' sessions: the cookie names one, the bearer token proves the page, the certificate behind it calls auth.
+"""Browsers' sessions: the cookie names one, the bearer token proves the page; auth is told which session calls.
 
 Auth keeps the sessions; a proxy keeps what it needs of them for a short time, so that any proxy serves any browser
 and a session that ended elsewhere ends here within CHECK_EVERY seconds.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from teleport.api.client import Client, Transport
+from teleport.api.client import Client
 from teleport.api.routes import sessions as routes
 from teleport.api.routes.login import WebSessionGrant
 from teleport.foundation.clock import Clock
@@ -30,9 +30,6 @@ MAX_KEPT = 5000
 _ID = re.compile(r"[0-9a-f]{32,128}")
 _GONE = "the session has ended: log in again"
 
-Connect = Callable[[bytes, bytes], Transport]
-"""Opens a transport to auth with a certificate and its key, both PEM."""
-
 
 class SessionRefused(NotAuthenticated):
     """There is no such session, or the page has no good token for it."""
@@ -41,16 +38,14 @@ class SessionRefused(NotAuthenticated):
 @dataclass
 class _Kept:
     grant: WebSessionGrant
-    transport: Transport
     checked: float
 
 
 class WebSessions:
     """Finds the session of a request. `api` gives a client of the proxy's own that tells for whom it asks."""
 
-    def __init__(self, api: Callable[[Request], Client], connect: Connect, clock: Clock) -> None:
+    def __init__(self, api: Callable[[Request], Client], clock: Clock) -> None:
         self._api = api
-        self._connect = connect
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -62,8 +57,8 @@ class WebSessions:
         """The session that the cookie names. Raises SessionRefused."""
         return (await self._find(request)).grant
 
-    async def of_page(self, request: Request) -> Transport:
-        """A transport to auth as the person whose page asks. Raises SessionRefused without cookie and token."""
+    async def of_page(self, request: Request) -> str:
+        """The secret of the session whose page asks. Raises SessionRefused without cookie and token."""
         require_same_origin(request)
         kept = await self._find(request)
         if not _has_token(request, kept.grant) and self._clock.monotonic() - kept.checked >= REREAD_AFTER:
@@ -72,7 +67,7 @@ class WebSessions:
             raise SessionRefused("this page has no valid bearer token: reload it")
         if self._clock.now() >= kept.grant.bearer_expires:
             raise SessionRefused("the bearer token of this page has expired: reload it")
-        return kept.transport
+        return kept.grant.session_id
 
     async def renew(self, request: Request) -> WebSessionGrant:
         """A fresh bearer token. Raises SessionRefused."""
@@ -80,42 +75,34 @@ class WebSessions:
         try:
             grant = await self._api(request).call(routes.RENEW_WEB, routes.WebSessionId(session_id))
         except (NotFound, AccessDenied, NotAuthenticated):
-            await self.forget(session_id)
+            self.forget(session_id)
             raise SessionRefused(_GONE) from None
-        await self.keep(grant)
+        self.keep(grant)
         return grant
 
-    async def keep(self, grant: WebSessionGrant) -> None:
-        old = self._kept.get(grant.session_id)
-        if old is not None and old.grant.tls_certificate == grant.tls_certificate:
-            transport = old.transport
-        else:
-            if old is not None:
-                await old.transport.close()
-            transport = self._connect(grant.tls_certificate, grant.tls_key)
-        self._kept[grant.session_id] = _Kept(grant, transport, self._clock.monotonic())
+    def keep(self, grant: WebSessionGrant) -> None:
+        self._kept[grant.session_id] = _Kept(grant, self._clock.monotonic())
         self._kept.move_to_end(grant.session_id)
         while len(self._kept) > MAX_KEPT:
-            _, oldest = self._kept.popitem(last=False)
-            await oldest.transport.close()
+            self._kept.popitem(last=False)
 
     async def end(self, request: Request) -> None:
         """Log out: gone at auth and here, whether or not it was still there."""
         session_id = session_id_of(request)
-        await self.forget(session_id)
+        self.forget(session_id)
         try:
             await self._api(request).call(routes.DELETE_WEB, routes.WebSessionId(session_id))
         except NotFound:
             log.debug("a session that had ended was logged out")
 
-    async def forget(self, session_id: str) -> None:
-        kept = self._kept.pop(session_id, None)
-        if kept is not None:
-            await kept.transport.close()
+    def is_kept(self, session_id: str) -> bool:
+        return session_id in self._kept
 
-    async def close(self) -> None:
-        for session_id in list(self._kept):
-            await self.forget(session_id)
+    def forget(self, session_id: str) -> None:
+        self._kept.pop(session_id, None)
+
+    def close(self) -> None:
+        self._kept.clear()
 
     async def _find(self, request: Request) -> _Kept:
         session_id = session_id_of(request)
@@ -124,7 +111,7 @@ class WebSessions:
             if self._clock.now() < kept.grant.expires:
                 self._kept.move_to_end(session_id)
                 return kept
-            await self.forget(session_id)
+            self.forget(session_id)
             raise SessionRefused(_GONE)
         return await self._read(request, kept)
 
@@ -134,13 +121,13 @@ class WebSessions:
         try:
             grant = await self._api(request).call(routes.GET_WEB, routes.WebSessionId(session_id))
         except (NotFound, AccessDenied, NotAuthenticated):
-            await self.forget(session_id)
+            self.forget(session_id)
             raise SessionRefused(_GONE) from None
         except TeleportError:
             if kept is not None and self._clock.now() < kept.grant.expires:
                 return kept
             raise
-        await self.keep(grant)
+        self.keep(grant)
         return self._kept[session_id]
 
 
