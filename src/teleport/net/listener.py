@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from teleport.foundation.errors import Unavailable
+from teleport.foundation.errors import LimitExceeded, Unavailable
 from teleport.foundation.logs import get_logger
 from teleport.net.address import Address, from_sockname
 from teleport.net.connection_limits import ConnectionCounter, Slot
@@ -35,6 +35,14 @@ class Accepted:
     client: Address
     server: Address
     slot: Slot
+
+    def count_under(self, client: Address) -> None:
+        """Limits are those of the client, not of the balancer that all come through. Raises LimitExceeded."""
+        slot = self.slot.counter.move(self.slot, client.host)
+        if slot is None:
+            reset(self.sock)
+            raise LimitExceeded(f"too many connections from {client.host}")
+        self.slot = slot
 
     def close(self) -> None:
         self.sock.close()

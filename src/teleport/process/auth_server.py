@@ -9,6 +9,7 @@ from datetime import timedelta
 from teleport.auth.bootstrap import LocalIdentity
 from teleport.auth.service import AuthService
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.credentials.vouching import vouched_client
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
@@ -16,7 +17,10 @@ from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.http_server import HttpServer
 from teleport.net.listener import Accepted, Listener, listen
+from teleport.net.peek import peek
 from teleport.process.host_tls import HostTls
+from teleport.wire import proxy_protocol
+from teleport.wire.errors import RemoteProtocolError
 from teleport.wire.tls_names import ALPN_HTTP
 
 log = get_logger("auth")
@@ -24,6 +28,7 @@ log = get_logger("auth")
 IDENTITY_TTL = timedelta(days=30)
 RENEW_EVERY = timedelta(days=1)
 TRUST_EVERY = 5.0
+_SPEAKS_WITHIN = 10.0
 _CALLS_END_WITHIN = 2.0
 """Seconds that calls are given at the end; streams never end by themselves, and are resumed elsewhere."""
 
@@ -73,9 +78,26 @@ class AuthServer:
         self._connections.start(self._serve(connection, client, release))
 
     def _accept(self, accepted: Accepted) -> None:
-        self._connections.start(
-            self._serve(HandedOff(accepted.sock), accepted.client, accepted.slot.release, accepted.slot.prove)
-        )
+        self._connections.start(self._look(accepted))
+
+    async def _look(self, accepted: Accepted) -> None:
+        """A proxy elsewhere says whose connection it passes on; nobody else has anything to say before TLS."""
+        client = accepted.client
+        try:
+            header = await peek(
+                accepted.sock, proxy_protocol.parse, max_size=proxy_protocol.MAX_SIZE, timeout=_SPEAKS_WITHIN
+            )
+            if header is not None:
+                accepted.sock.recv(header.length)  # all of it is there: it was peeked at
+                cluster = self._auth.cluster
+                vouched = vouched_client(header, self._authorities, cluster.clock.now(), cluster=cluster.name)
+                client = Address(*vouched)
+                accepted.count_under(client)
+        except (TeleportError, RemoteProtocolError, OSError) as problem:
+            log.debug("connection ended", client=accepted.client, error=problem)
+            accepted.close()
+            return
+        await self._serve(HandedOff(accepted.sock), client, accepted.slot.release, accepted.slot.prove)
 
     async def _serve(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.credentials.vouching import Voucher
 from teleport.foundation.errors import BadParameter
 from teleport.wire.tls_names import ALPN_HTTP
 
@@ -22,11 +23,13 @@ class HostTls:
         self._key = key
         self._authorities = authorities
         self._made: dict[tuple[object, ...], ssl.SSLContext] = {}
+        self._voucher: Voucher | None = None
 
     def renew(self, certificate: str, key: str) -> None:
         """From the next connection on."""
         self._certificate, self._key = certificate, key
         self._made.clear()
+        self._voucher = None
 
     def internal(self, alpn: str, *, require_certificate: bool = True) -> ssl.SSLContext:
         """For our own programs: shows the host certificate, asks for one of the user or host authority."""
@@ -56,6 +59,12 @@ class HostTls:
                 trusted, chain_pem=self._certificate, key_pem=self._key, alpn=(alpn,)
             ),
         )
+
+    def voucher(self, cluster: str) -> Voucher:
+        """To vouch with this identity for the addresses of others."""
+        if self._voucher is None:
+            self._voucher = Voucher(cluster, self._certificate, self._key)
+        return self._voucher
 
     def _certificates(self, *kinds: str) -> tuple[str, ...]:
         return tuple(

@@ -154,6 +154,7 @@ class ProxyServer:
             emit=emitter.post,
             auth=passage.acceptor or (lambda: [passage.address]),
             web=web.app,
+            vouch=lambda client, server: tls.voucher(self._cluster).header(client, server, self._place.clock.now()),
             clock=self._place.clock,
             proxy_protocol=settings.proxy_protocol,
             enforces=ENFORCES,

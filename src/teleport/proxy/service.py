@@ -19,7 +19,7 @@ from teleport.net.listener import Listener, listen
 from teleport.net.relays import Relay
 from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Emit
-from teleport.proxy.gateways.auth import AuthAcceptor, AuthAddress, AuthGateway
+from teleport.proxy.gateways.auth import AuthAcceptor, AuthAddress, AuthGateway, Vouch
 from teleport.proxy.gateways.dial import DialGateway
 from teleport.proxy.gateways.gateway import ServesArrivals
 from teleport.proxy.gateways.tunnel import TunnelDataGateway, TunnelGateway
@@ -67,6 +67,7 @@ class ProxyConfig:
     auth: Callable[[], list[Address]] | AuthAcceptor
     web: AsgiApp
     clock: Clock
+    vouch: Vouch | None = None
     other_proxies: Callable[[], Sequence[str]] = tuple
     proxy_protocol: ProxyProtocol = "unset"
     reuse_port: bool = False
@@ -89,7 +90,10 @@ class ProxyService:
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
         self.relay = Relay()
         auth = config.auth
-        self._auth_route = auth if isinstance(auth, AuthAcceptor) else AuthAddress(auth, self.relay)
+        if isinstance(auth, AuthAcceptor):
+            self._auth_route: AuthAcceptor | AuthAddress = auth
+        else:
+            self._auth_route = AuthAddress(auth, self.relay, vouch=config.vouch)
         self.counter = ConnectionCounter(config.limits.connections, figures.REFUSED.inc)
 
     async def run(self, started: Callable[[], None]) -> None:

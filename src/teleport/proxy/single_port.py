@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Literal
 
-from teleport.foundation.errors import LimitExceeded, TeleportError
+from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.net.address import Address
@@ -86,7 +86,7 @@ class SinglePort:
             accepted.sock.recv(opening.length)  # all of it is there: it was peeked at
             if opening.source is not None and self._proxy_protocol == "on":
                 client = Address(*opening.source)
-                _count_under(accepted, client)
+                accepted.count_under(client)
             elif opening.source is not None:
                 is_doubtful = True  # anybody may write such a header: limits and pins go by what the socket says
             opening = await self._peek(accepted, deadline)
@@ -99,15 +99,6 @@ class SinglePort:
     async def _peek(self, accepted: Accepted, deadline: float) -> Opening:
         left = max(0.1, deadline - asyncio.get_running_loop().time())
         return await peek(accepted.sock, openings.parse, max_size=openings.MAX_SIZE, timeout=left)
-
-
-def _count_under(accepted: Accepted, client: Address) -> None:
-    """Limits are those of the client, not of the balancer that all come through."""
-    slot = accepted.slot.counter.move(accepted.slot, client.host)
-    if slot is None:
-        reset(accepted.sock)
-        raise LimitExceeded(f"too many connections from {client.host}")
-    accepted.slot = slot
 
 
 async def _say_https_only(arrival: Arrival) -> None:

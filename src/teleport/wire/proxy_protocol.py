@@ -6,12 +6,13 @@ Source: "The PROXY protocol, versions 1 & 2", sections 2.1 and 2.2.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from teleport.wire.errors import Incomplete, LocalProtocolError, RemoteProtocolError
 
-MAX_SIZE = 2048
+MAX_SIZE = 8192
 
 V1_START = b"PROXY "
 V2_START = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -57,7 +58,9 @@ def encode_v1(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
     return f"PROXY {family} {source[0]} {destination[0]} {source[1]} {destination[1]}\r\n".encode()
 
 
-def encode_v2(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
+def encode_v2(
+    source: tuple[str, int], destination: tuple[str, int], extensions: Sequence[tuple[int, bytes]] = ()
+) -> bytes:
     try:
         addresses = [ipaddress.ip_address(host) for host, _ in (source, destination)]
     except ValueError as problem:
@@ -66,6 +69,10 @@ def encode_v2(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
         raise LocalProtocolError("both addresses of a PROXY header are of one family")
     body = b"".join(address.packed for address in addresses)
     body += source[1].to_bytes(2, "big") + destination[1].to_bytes(2, "big")
+    for kind, value in extensions:
+        body += bytes((kind,)) + len(value).to_bytes(2, "big") + value
+    if _V2_FIXED + len(body) > MAX_SIZE:
+        raise LocalProtocolError(f"a PROXY header of {len(body)} bytes: at most {MAX_SIZE} are allowed")
     family = _TCP4 if addresses[0].version == 4 else _TCP6
     return V2_START + bytes((_PROXY, family)) + len(body).to_bytes(2, "big") + body
 

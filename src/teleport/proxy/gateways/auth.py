@@ -13,10 +13,13 @@ from teleport.net.handoff import HandedOff
 from teleport.net.relays import Relay, RelayFlow
 from teleport.net.sockets import connect
 from teleport.proxy.gateways.gateway import Arrival
-from teleport.wire import proxy_protocol
 
 _ALERT = bytes.fromhex("15 0303 0002 02 50")
 """A fatal TLS alert, internal_error: what can be said to who has not been spoken to yet (RFC 8446, section 6)."""
+
+
+Vouch = Callable[[Address, Address], bytes]
+"""A PROXY header that tells auth the client's address and proves that this proxy says it."""
 
 
 class AuthRoute(Protocol):
@@ -37,9 +40,8 @@ class AuthAcceptor:
 
 
 class AuthAddress:
-    """Auth is elsewhere: the connection is joined to one to `address`.
-
-    `sends_header` puts a PROXY header in front, for an auth service that takes them.
+    """Auth is elsewhere: the connection is joined to one to one of `addresses`, behind what `vouch` says of the
+    client's and the server's address, for an auth service that takes a PROXY header.
     """
 
     def __init__(
@@ -47,20 +49,20 @@ class AuthAddress:
         addresses: Callable[[], list[Address]],
         relay: Relay,
         *,
-        sends_header: bool = False,
+        vouch: Vouch | None = None,
         timeout: float = 10.0,
     ) -> None:
         self._addresses = addresses
         self._relay = relay
-        self._sends_header = sends_header
+        self._vouch = vouch
         self._timeout = timeout
         self._flows: set[RelayFlow] = set()
 
     async def pass_on(self, arrival: Arrival) -> None:
         upstream = HandedOff(await self._connect())
         try:
-            header = self._header(arrival)
-            if header:
+            if self._vouch is not None:
+                header = self._vouch(arrival.client, arrival.server)
                 upstream.sock.send(header)  # fits the empty buffer of a new connection
         except BaseException:
             upstream.close()
@@ -89,12 +91,6 @@ class AuthAddress:
             except Unavailable as failure:
                 problem = failure
         raise problem
-
-    def _header(self, arrival: Arrival) -> bytes:
-        client, server = arrival.client, arrival.server
-        if not self._sends_header or (":" in client.host) != (":" in server.host):
-            return b""
-        return proxy_protocol.encode_v2(client, server)
 
 
 class AuthGateway:
