@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from ssh_post import ME
 
-from teleport.engines.ssh.agent_folder import AgentFolder
 from teleport.engines.ssh.host_users import HostUser, find
+from teleport.engines.ssh.user_folder import UserFolder
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ async def user() -> HostUser:
 
 
 async def test_the_folder_is_the_users_alone(user: HostUser) -> None:
-    folder = AgentFolder(user)
+    folder = UserFolder(user, "agent", "agent.sock")
     try:
         found = os.lstat(folder.path)
         assert stat.S_IMODE(found.st_mode) == 0o700
@@ -30,8 +30,8 @@ async def test_the_folder_is_the_users_alone(user: HostUser) -> None:
 
 
 async def test_removal_does_not_follow_what_was_put_in_its_place(user: HostUser, tmp_path: Path) -> None:
-    folder = AgentFolder(user)
-    Path(folder.socket_path).write_text("")
+    folder = UserFolder(user, "agent", "agent.sock")
+    Path(folder.file_path).write_text("")
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "agent.sock").write_text("keep me")
@@ -46,7 +46,7 @@ async def test_removal_does_not_follow_what_was_put_in_its_place(user: HostUser,
 
 
 async def test_two_folders_are_never_the_same(user: HostUser) -> None:
-    folders = [AgentFolder(user) for _ in range(10)]
+    folders = [UserFolder(user, "agent", "agent.sock") for _ in range(10)]
     assert len({folder.path for folder in folders}) == 10
     for folder in folders:
         folder.remove()

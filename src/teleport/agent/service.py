@@ -24,6 +24,7 @@ from teleport.agent.registration import Enrolment
 from teleport.engines.admission import KINDS
 from teleport.engines.catalog import ENGINES
 from teleport.engines.engine import Limits, Post
+from teleport.engines.host_offers import HostOffers
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import Unavailable
@@ -66,6 +67,7 @@ class AgentConfig:
     permit_user_environment: bool = False
     permit_port_forwarding: bool = True
     permit_file_copy: bool = True
+    offers: HostOffers = field(default_factory=HostOffers)
     limits: Limits = field(default_factory=Limits)
     drain: timedelta = timedelta(seconds=30)
     heartbeat_interval: timedelta = timedelta(seconds=60)
@@ -138,6 +140,7 @@ class AgentService:
             proxy_address=str(config.proxies[0]) if config.proxies else "",
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
+            offers=config.offers,
         )  # fmt: skip
         running = self.post.sessions
         _SESSIONS.set_function(lambda: len(running))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.engines.host_offers import HostOffers
 from teleport.foundation.clock import Clock
 from teleport.model.resources.node import Node
 from teleport.net.handoff import HandedOff
@@ -68,6 +69,7 @@ class Post:
     permit_user_environment: bool = False
     permit_port_forwarding: bool = True
     permit_file_copy: bool = True
+    offers: HostOffers = field(default_factory=HostOffers)
     limits: Limits = field(default_factory=Limits)
     sessions: dict[str, LiveSession] = field(default_factory=dict)
     """The sessions that run now, by id."""

@@ -194,6 +194,7 @@ class Building:
             permit_user_environment=settings.permit_user_env,
             permit_port_forwarding=settings.port_forwarding,
             permit_file_copy=settings.file_copy,
+            offers=settings.offers,
             drain=timedelta(seconds=DRAIN),
         )
         if self._auth is not None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from teleport.engines.host_offers import X11Displays
 from teleport.foundation.errors import BadParameter
 from teleport.net.address import Address
 from teleport.process.config import CommandLine, Settings, load_settings
@@ -230,3 +231,14 @@ def test_addresses_of_every_form(text: str, expected: Address) -> None:
 def test_any_text_is_a_document_or_a_bad_parameter(text: str) -> None:
     with contextlib.suppress(BadParameter):
         assert isinstance(Document(text, "f").data, dict)
+
+
+def test_displays_are_offered_within_the_numbers_given(tmp_path: Path) -> None:
+    node = load(tmp_path, "version: v3\nssh_service: {x11: {enabled: yes, display_offset: 20}}\n").node
+    assert node is not None
+    assert node.offers.x11 == X11Displays(20, 1020)
+    node = load(tmp_path, "version: v3\nssh_service: {x11: {display_offset: 20}}\n").node
+    assert node is not None
+    assert node.offers.x11 is None
+    with pytest.raises(BadParameter, match="max_display"):
+        load(tmp_path, "version: v3\nssh_service: {x11: {enabled: yes, display_offset: 20, max_display: 19}}\n")

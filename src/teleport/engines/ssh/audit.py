@@ -42,6 +42,8 @@ from teleport.model.events.session import (
     SubsystemFailed,
     SubsystemRequested,
     TerminalResized,
+    X11Forwarded,
+    X11ForwardRefused,
 )
 from teleport.model.events.user import AuthFailed
 from teleport.model.identity import Identity
@@ -195,6 +197,12 @@ class Audit:
 
     def port_failed(self, where: str, reason: str) -> None:
         self._tell(self._event(PortForwardFailed, addr=where, error=reason))
+
+    def display_opened(self) -> None:
+        self._tell(self._event(X11Forwarded))
+
+    def display_refused(self, reason: str) -> None:
+        self._tell(self._event(X11ForwardRefused, success=False, error=reason))
 
     # -- what they share
 

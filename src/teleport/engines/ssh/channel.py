@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from teleport.engines.ssh.displays import Display, DisplayRequest
 from teleport.engines.ssh.exit_status import FAILED, signal_name, signal_number
 from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import TeleportError
@@ -60,6 +61,7 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         self.command: str | None = None
         self.subsystem = ""
         self.channel: Any = None
+        self.display: Display | None = None
         self._run: Run | None = None
         self._is_lost = False
         self._input_ended = False
@@ -76,6 +78,19 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
     ) -> bool:
         self.terminal = TerminalRequest(term_type[:64], TerminalSize.of(term_size[0], term_size[1]), term_modes)
         return True
+
+    async def display_requested(self, is_single: bool, protocol: bytes, cookie: bytes, screen: int) -> bool:
+        """The cookie is hexadecimal text, as it came."""
+        if self.display is not None or self.visit.displays is None:
+            return False
+        try:
+            request = DisplayRequest(protocol, bytes.fromhex(cookie.decode("ascii")), screen, is_single)
+        except ValueError:
+            request = DisplayRequest(protocol, b"", screen, is_single)
+        self.display = await self.visit.displays.open(request)
+        if self._is_lost:
+            self._close_display()
+        return self.display is not None
 
     def shell_requested(self) -> bool:
         return True
@@ -136,9 +151,15 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
+        self._close_display()
         self.visit.sessions -= 1
         if self._run is not None:
             self._run.lose_client()
+
+    def _close_display(self) -> None:
+        if self.display is not None:
+            self.display.close()
+            self.display = None
 
     # -- what a run does with its channel
 

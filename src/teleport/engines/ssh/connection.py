@@ -63,6 +63,28 @@ class ServerChannel(TunedChannel, asyncssh.SSHServerChannel[bytes]):
             self._env[name] = value
         return accepted
 
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool | None:
+        is_single, protocol, cookie = packet.get_boolean(), packet.get_string(), packet.get_string()
+        screen = packet.get_uint32()
+        packet.check_end()
+        connection = cast("ServerConnection", self._conn)
+        session = cast("DisplaySession", self._session)
+        connection.create_task(self._answer_x11(session, is_single, protocol, cookie, screen), self.logger)
+        return None
+
+    async def _answer_x11(
+        self, session: DisplaySession, is_single: bool, protocol: bytes, cookie: bytes, screen: int
+    ) -> None:
+        is_open = await session.display_requested(is_single, protocol, cookie, screen)
+        if self._conn is not None:
+            self._report_response(is_open)
+
+
+class DisplaySession(Protocol):
+    """A session that can be asked for a display."""
+
+    async def display_requested(self, is_single: bool, protocol: bytes, cookie: bytes, screen: int) -> bool: ...
+
 
 class TcpChannel(TunedChannel, asyncssh.SSHTCPChannel[bytes]):
     """A forwarded TCP connection."""
@@ -70,6 +92,10 @@ class TcpChannel(TunedChannel, asyncssh.SSHTCPChannel[bytes]):
 
 class UnixChannel(TunedChannel, asyncssh.SSHUNIXChannel[bytes]):
     """A forwarded Unix socket."""
+
+
+class X11Channel(TunedChannel, asyncssh.channel.SSHX11Channel):
+    """A program's connection to the screen of the client."""
 
 
 class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
@@ -143,9 +169,6 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
     def get_agent_path(self) -> str | None:
         return self.agent_path
 
-    async def attach_x11_listener(self, *_: object) -> None:
-        """X11 is not forwarded."""
-
     # -- channels
 
     def create_server_channel(
@@ -161,6 +184,9 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
 
     def create_unix_channel(self, *_: Any, window: int = 0, max_pktsize: int = 0, **__: Any) -> UnixChannel:
         return UnixChannel(self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize)
+
+    def create_x11_channel(self, window: int = 0, max_pktsize: int = 0) -> X11Channel:
+        return X11Channel(self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize)
 
     @property
     def open_channels(self) -> int:

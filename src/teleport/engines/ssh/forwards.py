@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 import asyncssh
 
 from teleport.engines.admission import Admission
-from teleport.engines.ssh.agent_folder import AgentFolder
 from teleport.engines.ssh.audit import Audit
 from teleport.engines.ssh.connection import ServerConnection
 from teleport.engines.ssh.forwarding import ChannelSide, Listener, SocketSide, adopt, connect_tcp, listen_tcp
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.spawner import Spawner
+from teleport.engines.ssh.user_folder import UserFolder
 from teleport.foundation.errors import AccessDenied, LimitExceeded, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
@@ -52,7 +52,7 @@ class Forwards:
         self._tasks = tasks
         self._touch = touch
         self._listening = 0
-        self._agent: AgentFolder | None = None
+        self._agent: UserFolder | None = None
         self._agent_listener: Listener | None = None
 
     # -- from the client to here
@@ -161,12 +161,12 @@ class Forwards:
             log.debug("agent forwarding is not allowed by the roles", user=self._admission.identity.username)
             return False
         try:
-            folder = await asyncio.to_thread(AgentFolder, self._user)
+            folder = await asyncio.to_thread(UserFolder, self._user, "agent", "agent.sock")
         except OSError as error:
             log.warning("no folder for the agent socket can be made", error=error)
             return False
         try:
-            sock = await self._spawner.listen(folder.socket_path, self._user)
+            sock = await self._spawner.listen(folder.file_path, self._user)
         except TeleportError as error:
             log.warning("the agent socket cannot be opened", error=error)
             folder.remove()
@@ -179,7 +179,7 @@ class Forwards:
             self._tasks.start(self._carry_back(accepted, "agent", open_channel), "agent forward")
 
         self._agent = folder
-        self._link.agent_path = folder.socket_path
+        self._link.agent_path = folder.file_path
         self._agent_listener = Listener([sock], arrived, lambda: None)
         return True
 

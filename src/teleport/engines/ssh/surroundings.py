@@ -28,6 +28,8 @@ def session_environment(channel: SessionChannel, sid: str, terminal_name: str = 
         ours["SSH_TTY"] = terminal_name
     if visit.link.agent_path:
         ours["SSH_AUTH_SOCK"] = visit.link.agent_path
+    if channel.display is not None:
+        ours |= {"DISPLAY": channel.display.name, "XAUTHORITY": channel.display.authority_path}
     theirs = {str(name): str(value) for name, value in channel.channel.get_environment().items()}
     return host_users.environment(visit.user, {**theirs, **ours})
 

@@ -16,6 +16,7 @@ from teleport.engines.guests import GuestAdmission
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.audit import Audit
 from teleport.engines.ssh.connection import ServerConnection
+from teleport.engines.ssh.displays import Displays
 from teleport.engines.ssh.forwards import Forwards
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.spawner import Spawner
@@ -56,6 +57,8 @@ class Visit(asyncssh.SSHServer):
         """How to tell each open session that it is over, and why."""
         self.lives: set[LiveSession] = set()
         """The sessions on terminals, which others may join."""
+        self.displays: Displays | None = None
+        """None for guests, who show nothing."""
         self.sessions = 0
         self.last_active = post.clock.monotonic()
         self._admissions = admissions
@@ -173,6 +176,7 @@ class Visit(asyncssh.SSHServer):
             self._forwards = Forwards(
                 self.link, self.admission, self.user, self.spawner, self.audit, self.tasks, self.touch
             )
+            self.displays = Displays(self.link, self.admission, self.user, self.audit, self.tasks, self.touch)
         else:
             self.permit_user_environment = True  # it says which session is meant, and reaches no program
         self._was_moderated = bool(self.admission.required)

@@ -16,6 +16,7 @@ from teleport.foundation.errors import BadParameter
 from teleport.net.address import Address
 from teleport.process.config import checks
 from teleport.process.config.document import FLAGS, Document, Position, dotted
+from teleport.process.config.hosts import host_offers
 from teleport.process.config.sections import File, Instance, SshService
 from teleport.process.config.services import auth_settings, proxy_settings
 from teleport.process.config.settings import (
@@ -51,12 +52,12 @@ UNBUILT: tuple[Position, ...] = (
     ("proxy_service", "automatic_upgrades_channels"), ("proxy_service", "proxy_protocol_allow_downgrade"),
     ("metrics_service", "mtls"), ("metrics_service", "keypairs"), ("metrics_service", "ca_certs"),
     ("metrics_service", "grpc_server_latency"), ("metrics_service", "grpc_client_latency"),
-    ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"), ("ssh_service", "x11"),
+    ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"),
 )  # fmt: skip
 # Of them, those that do nothing until `enabled: yes` stands in them.
 OFF_BY_DEFAULT: tuple[Position, ...] = (
     ("auth_service", "access_monitoring"), ("proxy_service", "acme"), ("proxy_service", "kubernetes"),
-    ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"), ("ssh_service", "x11"),
+    ("ssh_service", "pam"), ("ssh_service", "enhanced_recording"),
 )  # fmt: skip
 
 
@@ -263,6 +264,7 @@ def _node(
         permit_user_env=section.permit_user_env,
         port_forwarding=section.port_forwarding,
         file_copy=section.ssh_file_copy,
+        offers=host_offers(section, document),
     )
 
 

@@ -242,7 +242,7 @@ class EnhancedRecording(Section):
 class X11(Section):
     enabled: bool = False
     display_offset: int = 10
-    max_display: int = 0
+    max_display: int | None = None
 
 
 class SshService(Section):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from teleport.engines.host_offers import HostOffers
 from teleport.net.address import Address
 
 ROLES = ("auth", "proxy", "node")
@@ -78,6 +79,7 @@ class NodeSettings:
     permit_user_env: bool
     port_forwarding: bool
     file_copy: bool
+    offers: HostOffers = field(default_factory=HostOffers)
 
 
 @dataclass(frozen=True)
