@@ -1,4 +1,4 @@
-"""Programs on the node show their windows on the screen of the stock OpenSSH client: a real X server, xauth, xdpyinfo."""
+"""Programs on the node show their windows on the screen of the stock OpenSSH client: a real X server, real xauth."""
 
 from __future__ import annotations
 
