@@ -10,8 +10,10 @@ import asyncssh
 from teleport.engines.admission import Admissions, keep_alive
 from teleport.engines.engine import Connection, Post, SshHostKey
 from teleport.engines.ssh.algorithms import server_options
+from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.connection import ServerConnection
+from teleport.engines.ssh.local_backend import LocalBackend
 from teleport.engines.ssh.runs import run_for
 from teleport.engines.ssh.spawner import Spawner
 from teleport.engines.ssh.visit import FAREWELL, Visit
@@ -37,7 +39,7 @@ class SshEngine:
         visit: Visit | None = None
         try:
             options = await self._options_for(connection.post)
-            visit = Visit(connection, self._admissions, self._spawner, lambda host: SessionChannel(host, run_for))
+            visit = Visit(connection, self._admissions, self._backend, lambda host: SessionChannel(host, run_for))
             await self._open(connection, options, visit)
             await asyncio.wait({visit.ended})  # not the future itself: a cancelled wait would end it
         except asyncio.CancelledError:
@@ -51,6 +53,9 @@ class SshEngine:
                 await visit.close()
             else:
                 connection.raw.close()
+
+    def _backend(self, visit: Visit) -> Backend:
+        return LocalBackend(visit, self._spawner)
 
     async def _open(self, connection: Connection, options: asyncssh.SSHServerConnectionOptions, visit: Visit) -> None:
         loop = asyncio.get_running_loop()

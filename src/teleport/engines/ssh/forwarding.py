@@ -11,6 +11,8 @@ from typing import Any, cast
 import asyncssh
 from asyncssh.channel import SSHChannel
 
+from teleport.engines.ssh.backend import Far
+
 CONNECT_TIMEOUT = 30.0
 EARLY_LIMIT = 1 << 20
 
@@ -58,6 +60,22 @@ class SocketSide(asyncio.Protocol):
             self._channel.write_eof()
         return not self._is_written  # both directions are done: the socket may close
 
+    def write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def pause(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
     def end(self) -> None:
         """The channel has nothing more to write."""
         self._is_written = True
@@ -84,9 +102,9 @@ class SocketSide(asyncio.Protocol):
 
 
 class ChannelSide(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
-    """The channel of a forward, joined with its socket once it is open."""
+    """The client's channel of a forward, joined with its far end once it is open."""
 
-    def __init__(self, far: SocketSide, touch: Callable[[], None], closed: Callable[[], None]) -> None:
+    def __init__(self, far: Far, touch: Callable[[], None], closed: Callable[[], None]) -> None:
         self._far = far
         self._touch = touch
         self._closed = closed
@@ -100,24 +118,20 @@ class ChannelSide(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes])
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         self._touch()
-        if self._far.transport is not None:
-            self._far.transport.write(data)
+        self._far.write(data)
 
     def eof_received(self) -> bool:
         self._far.end()
         return True
 
     def pause_writing(self) -> None:
-        if self._far.transport is not None and not self._far.transport.is_closing():
-            self._far.transport.pause_reading()
+        self._far.pause()
 
     def resume_writing(self) -> None:
-        if self._far.transport is not None and not self._far.transport.is_closing():
-            self._far.transport.resume_reading()
+        self._far.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._far.transport is not None:
-            self._far.transport.close()
+        self._far.close()
         self._closed()
 
 

@@ -57,6 +57,12 @@ def _find(login: str) -> HostUser:
     return HostUser(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir or "/", shell)
 
 
+def shell_command(user: HostUser, command: str | None) -> tuple[str, list[str]]:
+    """The user's shell and its arguments: as a login shell, or to run one command."""
+    name = user.shell.rsplit("/", 1)[-1]
+    return user.shell, [f"-{name}"] if command is None else [name, "-c", command]
+
+
 def environment(user: HostUser, extra: Mapping[str, str]) -> dict[str, str]:
     """A clean environment, with nothing of ours in it but `extra`."""
     return {

@@ -24,16 +24,13 @@ def run_for(channel: SessionChannel) -> Run:
         _check_unwatched(channel)
     if channel.subsystem == SFTP:
         _check_file_copy(channel, "the SFTP subsystem")
-        return PipeRun(channel, sid, None, SftpTap(visit.audit, sid), subsystem=SFTP)
+        return PipeRun(channel, sid, SftpTap(visit.audit, sid))
     tap = scp_tap(visit.audit, sid, channel.command) if channel.command is not None else None
     if tap is not None:
         _check_file_copy(channel, "copying files")
-    shell = visit.user.shell
-    name = shell.rsplit("/", 1)[-1]
-    argv = [f"-{name}"] if channel.command is None else [name, "-c", channel.command]
     if channel.terminal is not None:
-        return TerminalRun(channel, sid, (shell, argv))
-    return PipeRun(channel, sid, (shell, argv), tap)
+        return TerminalRun(channel, sid)
+    return PipeRun(channel, sid, tap)
 
 
 def _guest_run(channel: SessionChannel, guest: GuestAdmission) -> Run:

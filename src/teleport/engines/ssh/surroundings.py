@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.channel import SessionChannel
+from teleport.engines.ssh.host_users import HostUser
 
 
-def session_environment(channel: SessionChannel, sid: str, terminal_name: str = "") -> dict[str, str]:
+def session_environment(channel: SessionChannel, user: HostUser, sid: str, terminal_name: str = "") -> dict[str, str]:
     """Clean, with who and where of this session, and what the client was allowed to set."""
     visit = channel.visit
     post = visit.post
@@ -31,7 +32,7 @@ def session_environment(channel: SessionChannel, sid: str, terminal_name: str = 
     if channel.display is not None:
         ours |= {"DISPLAY": channel.display.name, "XAUTHORITY": channel.display.authority_path}
     theirs = {str(name): str(value) for name, value in channel.channel.get_environment().items()}
-    return host_users.environment(visit.user, {**theirs, **ours})
+    return host_users.environment(user, {**theirs, **ours})
 
 
 def _local_address(link: object) -> tuple[str, int]:

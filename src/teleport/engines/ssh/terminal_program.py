@@ -1,16 +1,18 @@
-"""A program on a terminal: started as a host user, typed into, read from, ended."""
+"""A program on a terminal of this host: started as a host user, typed into, read from, ended."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.backend import Screens
+from teleport.engines.ssh.channel import SessionChannel
+from teleport.engines.ssh.host_users import HostUser, shell_command
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
+from teleport.engines.ssh.surroundings import session_environment
 from teleport.engines.ssh.terminal import Terminal
 from teleport.wire.terminal import TerminalSize
 
@@ -19,12 +21,15 @@ PARTING = 2.0
 
 
 class TerminalProgram:
-    """Runs once. `show` is given its output, as fast as nobody holds it; `pause` and `resume` whoever types."""
+    """A `backend.Program` that runs the user's shell."""
 
-    def __init__(self, show: Callable[[bytes], None], pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._show = show
-        self._pause_typing = pause
-        self._resume_typing = resume
+    def __init__(self, channel: SessionChannel, screens: Screens, spawner: Spawner, user: HostUser) -> None:
+        assert channel.terminal is not None
+        self._channel = channel
+        self._modes = channel.terminal.modes
+        self._screens = screens
+        self._spawner = spawner
+        self._user = user
         self._terminal: Terminal | None = None
         self._process: Process | None = None
         self._input: DescriptorWriter | None = None
@@ -32,28 +37,23 @@ class TerminalProgram:
         self._holds: set[str] = set()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def start(
-        self,
-        spawner: Spawner,
-        program: tuple[str, Sequence[str]],
-        environment: Callable[[str], Mapping[str, str]],
-        user: HostUser,
-        size: TerminalSize,
-        modes: Mapping[int, int],
-    ) -> None:
-        """`environment` is asked with the terminal's name. Raises Unavailable."""
-        self._terminal = terminal = Terminal(user, size, modes)
-        path, argv = program
+    async def start(self, sid: str, size: TerminalSize) -> None:
+        self._terminal = terminal = Terminal(self._user, size, self._modes)
+        path, argv = shell_command(self._user, self._channel.command)
         try:
-            variables = environment(terminal.name)
-            self._process = await spawner.run(path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True)
+            variables = session_environment(self._channel, self._user, sid, terminal.name)
+            self._process = await self._spawner.run(
+                path, argv, variables, self._user, (terminal.slave,) * 3, is_terminal=True
+            )
         except BaseException:
             os.close(terminal.master)
             raise
         finally:
             terminal.close_slave()
-        self._input = DescriptorWriter(os.dup(terminal.master), self._pause_typing, self._resume_typing)
-        self._output = DescriptorReader(terminal.master, self._show, is_terminal=True)
+        self._input = DescriptorWriter(
+            os.dup(terminal.master), self._screens.pause_typing, self._screens.resume_typing
+        )
+        self._output = DescriptorReader(terminal.master, self._screens.show, is_terminal=True)
         for reason in self._holds:
             self._output.hold(reason)
         if self._lost.done():
@@ -67,8 +67,10 @@ class TerminalProgram:
         if self._input is not None:
             self._input.write(data)
 
+    def end_typing(self) -> None:
+        """A terminal has no end of input: what reads it goes on, as with other servers."""
+
     def discard_typed(self) -> None:
-        """What the program has not taken yet is forgotten."""
         if self._input is not None:
             self._input.discard()
 
@@ -77,7 +79,6 @@ class TerminalProgram:
             self._terminal.resize(size)
 
     def hold(self, reason: str) -> None:
-        """Read no output until every reason has been released."""
         self._holds.add(reason)
         if self._output is not None:
             self._output.hold(reason)
@@ -92,7 +93,6 @@ class TerminalProgram:
             self._process.signal(number)
 
     def hang_up(self) -> None:
-        """End it, or keep it from ever starting to be waited for."""
         if not self._lost.done():
             self._lost.set_result(None)
         self.signal(signal.SIGHUP)
@@ -104,7 +104,6 @@ class TerminalProgram:
         return self._lost.done()
 
     async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
-        """Wait for something else before the start. False when the program was hung up in the meantime."""
         try:
             await asyncio.wait({waiting, self._lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -112,7 +111,6 @@ class TerminalProgram:
         return not self._lost.done()
 
     async def wait(self) -> int | None:
-        """How it ended, once all it showed was read; None where that is not known."""
         assert self._process is not None
         assert self._output is not None
         exited, ended = self._process.exited, self._output.ended

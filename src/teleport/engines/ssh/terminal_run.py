@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
 
 from teleport.engines.ssh.channel import SessionChannel
-from teleport.engines.ssh.surroundings import session_environment
-from teleport.engines.ssh.terminal_program import TerminalProgram
 from teleport.engines.ssh.tracking import tracker_of
 from teleport.foundation.errors import TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
@@ -28,12 +25,11 @@ log = get_logger("ssh.session")
 class TerminalRun:
     """One interactive session, from the wait for others to its end event. The live session's stage."""
 
-    def __init__(self, channel: SessionChannel, sid: str, program: tuple[str, Sequence[str]]) -> None:
+    def __init__(self, channel: SessionChannel, sid: str) -> None:
         assert channel.terminal is not None
         self._channel = channel
-        self._command = program
         self._request = channel.terminal
-        self._program = TerminalProgram(self._show, self._pause_typing, self._resume_typing)
+        self._program = channel.visit.backend.program(channel, _ProgramScreens(self))
         self._recorder: Recorder | None = None
         self._notes: list[Event] = []
         self._early: list[bytes] = []
@@ -125,17 +121,8 @@ class TerminalRun:
             self.tell(f"{failure}; the session goes on")
 
     async def _start(self) -> None:
-        channel = self._channel
-        visit = channel.visit
         self.live.begin()
-        await self._program.start(
-            visit.spawner,
-            self._command,
-            lambda name: session_environment(channel, self.live.id, name),
-            visit.user,
-            self.live.size,
-            self._request.modes,
-        )
+        await self._program.start(self.live.id, self.live.size)
 
     def _announce(self) -> None:
         visit, live = self._channel.visit, self.live
@@ -159,7 +146,7 @@ class TerminalRun:
             self._program.type(data)
         else:
             self._early.append(data)
-            self._pause_typing()
+            self.pause_typing()
 
     def apply_size(self, size: TerminalSize) -> None:
         self._program.resize(size)
@@ -168,7 +155,7 @@ class TerminalRun:
         self._program.hold("moderation")
         self._program.discard_typed()
         self._early.clear()
-        self._resume_typing()  # so that nothing typed from now on waits anywhere
+        self.resume_typing()  # so that nothing typed from now on waits anywhere
 
     def resume(self) -> None:
         self._program.release("moderation")
@@ -223,22 +210,22 @@ class TerminalRun:
 
     # -- what its program does
 
-    def _show(self, output: bytes) -> None:
+    def take_output(self, output: bytes) -> None:
         self.live.show(output)
         if self._recorder is not None and self._recorder.failure is None:
             self._recorder.print(output)
             if self._recorder.is_behind:
                 self._program.hold("recorder")
 
-    def _pause_typing(self) -> None:
+    def pause_typing(self) -> None:
         self._channel.channel.pause_reading()
 
-    def _resume_typing(self) -> None:
+    def resume_typing(self) -> None:
         self._channel.channel.resume_reading()
 
     def _type_early(self) -> None:
         early, self._early = self._early, []
-        self._resume_typing()
+        self.resume_typing()
         for data in early:
             self._program.type(data)
 
@@ -266,3 +253,23 @@ class TerminalRun:
             await recorder.finish(end)
         except TeleportError as error:
             log.error("a recording is incomplete", session=self.live.id, error=error)
+
+
+class _ProgramScreens:
+    """What a program shows goes through the live session; the run itself is what its owner sees."""
+
+    def __init__(self, run: TerminalRun) -> None:
+        self._run = run
+
+    def show(self, output: bytes) -> None:
+        self._run.take_output(output)
+
+    def show_error(self, output: bytes) -> None:
+        """On a terminal there is one screen for all."""
+        self._run.take_output(output)
+
+    def pause_typing(self) -> None:
+        self._run.pause_typing()
+
+    def resume_typing(self) -> None:
+        self._run.resume_typing()

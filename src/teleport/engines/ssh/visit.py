@@ -13,13 +13,11 @@ from teleport.credentials.ssh_certificates import JOIN_PRINCIPAL
 from teleport.engines.admission import Admission, Admissions
 from teleport.engines.engine import Connection
 from teleport.engines.guests import GuestAdmission
-from teleport.engines.ssh import host_users
 from teleport.engines.ssh.audit import Audit
+from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.connection import ServerConnection
 from teleport.engines.ssh.displays import Displays
 from teleport.engines.ssh.forwards import Forwards
-from teleport.engines.ssh.host_users import HostUser
-from teleport.engines.ssh.spawner import Spawner
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
@@ -41,13 +39,12 @@ class Visit(asyncssh.SSHServer):
         self,
         connection: Connection,
         admissions: Admissions,
-        spawner: Spawner,
+        make_backend: Callable[[Visit], Backend],
         open_session: Callable[[Visit], asyncssh.SSHServerSession[bytes]],
     ) -> None:
         post = connection.post
         self.connection = connection
         self.post = post
-        self.spawner = spawner
         self.audit = Audit(connection)
         self.tasks = TaskOwner("ssh")
         self.permit_user_environment = post.permit_user_environment
@@ -65,11 +62,11 @@ class Visit(asyncssh.SSHServer):
         self._open_session = open_session
         self._admission: Admission | None = None
         self._was_moderated = False
-        self._user: HostUser | None = None
         self._link: ServerConnection | None = None
         self._is_leaving = False
         self._idle_watch: asyncio.Task[None] | None = None
         self._forwards: Forwards | None = None
+        self.backend = make_backend(self)
 
     # -- who it is
 
@@ -85,11 +82,6 @@ class Visit(asyncssh.SSHServer):
     @property
     def login(self) -> str:
         return self.admission.login
-
-    @property
-    def user(self) -> HostUser:
-        assert self._user is not None, "not authenticated yet, or a guest"
-        return self._user
 
     @property
     def link(self) -> ServerConnection:
@@ -148,10 +140,11 @@ class Visit(asyncssh.SSHServer):
         if self.post.emitter.failure is not None:
             return f"this node cannot keep its audit log at present: {self.post.emitter.failure}"
         try:
-            user = await host_users.find(login) if login != JOIN_PRINCIPAL else None
+            if login != JOIN_PRINCIPAL:
+                await self.backend.arrive(login, certificate)
         except TeleportError as refusal:
             return self._refuse(identity, login, refusal.message)
-        self._admission, self._user = admission, user
+        self._admission = admission
         self.audit.identify(identity, login)
         return ""
 
@@ -173,10 +166,8 @@ class Visit(asyncssh.SSHServer):
 
     def authenticated(self) -> None:
         if self.guest is None:
-            self._forwards = Forwards(
-                self.link, self.admission, self.user, self.spawner, self.audit, self.tasks, self.touch
-            )
-            self.displays = Displays(self.link, self.admission, self.user, self.audit, self.tasks, self.touch)
+            self._forwards = Forwards(self.link, self.admission, self.backend, self.audit, self.tasks, self.touch)
+            self.displays = self.backend.displays()
         else:
             self.permit_user_environment = True  # it says which session is meant, and reaches no program
         self._was_moderated = bool(self.admission.required)
@@ -295,8 +286,7 @@ class Visit(asyncssh.SSHServer):
         """Nothing of this visit is left when it returns."""
         if self._admission is not None:
             self._admissions.exit(self._admission)
-        if self._forwards is not None:
-            self._forwards.close()
+        self.backend.close()
         if self._idle_watch is not None:
             self._idle_watch.cancel()  # it has no end of its own to wait for
         await self.tasks.close(grace=CONCLUSION)

@@ -1,0 +1,151 @@
+"""The seam of the engine: what a client asks for is decided, recorded and told in one place, and done by a back end.
+
+One back end starts programs on this host (`local_backend`), another asks the SSH server of a host that runs no agent
+of ours (`remote_backend`). Neither decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import asyncssh
+from asyncssh.channel import SSHChannel
+
+from teleport.wire.terminal import TerminalSize
+
+if TYPE_CHECKING:
+    from teleport.engines.ssh.channel import SessionChannel
+    from teleport.engines.ssh.displays import Displays
+
+
+class Program(Protocol):
+    """One program, with a terminal or without. Runs once; everything but `start` and the waits returns at once."""
+
+    async def start(self, sid: str, size: TerminalSize) -> None:
+        """Start what the channel asked for. Raises TeleportError with the reason."""
+        ...
+
+    @property
+    def is_started(self) -> bool: ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was hung up, perhaps before it ever started."""
+        ...
+
+    def type(self, data: bytes) -> None: ...
+
+    def end_typing(self) -> None:
+        """Nothing more will be typed."""
+        ...
+
+    def discard_typed(self) -> None:
+        """What the program has not taken yet is forgotten, as far as it waits here."""
+        ...
+
+    def resize(self, size: TerminalSize) -> None: ...
+
+    def hold(self, reason: str) -> None:
+        """Read no output until every reason has been released."""
+        ...
+
+    def release(self, reason: str) -> None: ...
+
+    def signal(self, number: int) -> None: ...
+
+    def hang_up(self) -> None:
+        """End it, or keep it from ever starting to be waited for."""
+        ...
+
+    async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
+        """Wait for something else before the start. False when the program was hung up in the meantime."""
+        ...
+
+    async def wait(self) -> int | None:
+        """How it ended, once all it showed was read: a status, the negative number of a signal, None if unknown."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Far(Protocol):
+    """The far end of a forward: a connected socket, or a channel to another SSH server.
+
+    Nothing is read from it before `attach`.
+    """
+
+    def attach(self, channel: SSHChannel[bytes]) -> None:
+        """The client's channel is there: what was read goes into it."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def end(self) -> None:
+        """Nothing more will be written."""
+        ...
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Arrived = Callable[[Far, tuple[str, int]], None]
+"""Somebody connected to what is listened on: the connection, and the address it came from."""
+
+
+class Screens(Protocol):
+    """Where a program's output goes, and whoever types is told to wait."""
+
+    def show(self, output: bytes) -> None: ...
+
+    def show_error(self, output: bytes) -> None: ...
+
+    def pause_typing(self) -> None: ...
+
+    def resume_typing(self) -> None: ...
+
+
+class Backend(Protocol):
+    """Where the sessions of one visit run. Made with the visit, closed with it."""
+
+    async def arrive(self, login: str, certificate: str) -> None:
+        """The client is who it says and may come in: make ready to serve it. Raises TeleportError with the reason."""
+        ...
+
+    def program(self, channel: SessionChannel, screens: Screens) -> Program:
+        """What the session channel asked for, not started yet."""
+        ...
+
+    async def connect_tcp(self, host: str, port: int) -> Far:
+        """Raises TeleportError, OSError, TimeoutError."""
+        ...
+
+    async def connect_unix(self, path: str) -> Far:
+        """Raises TeleportError, OSError, TimeoutError."""
+        ...
+
+    async def listen_tcp(
+        self, host: str, port: int, arrived: Arrived, closed: Callable[[], None]
+    ) -> asyncssh.SSHListener:
+        """Raises TeleportError, OSError."""
+        ...
+
+    async def listen_unix(self, path: str, arrived: Arrived, closed: Callable[[], None]) -> asyncssh.SSHListener:
+        """Raises TeleportError, OSError."""
+        ...
+
+    async def open_agent(self, arrived: Arrived) -> bool:
+        """Offer the client's key agent to its programs. False when it cannot be."""
+        ...
+
+    def displays(self) -> Displays | None:
+        """Screens of the client for its programs; None where there are none."""
+        ...
+
+    def close(self) -> None: ...

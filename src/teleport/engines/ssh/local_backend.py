@@ -1,0 +1,112 @@
+"""The back end of an agent: programs, sockets and files of this host, with the rights of a host user."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from teleport.engines.ssh import host_users
+from teleport.engines.ssh.backend import Arrived, Program, Screens
+from teleport.engines.ssh.displays import Displays
+from teleport.engines.ssh.forwarding import Listener, SocketSide, adopt, connect_tcp, listen_tcp
+from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.pipe_program import PipeProgram
+from teleport.engines.ssh.spawner import Spawner
+from teleport.engines.ssh.terminal_program import TerminalProgram
+from teleport.engines.ssh.user_folder import UserFolder
+from teleport.foundation.errors import AccessDenied, TeleportError
+from teleport.foundation.logs import get_logger
+
+if TYPE_CHECKING:
+    from teleport.engines.ssh.channel import SessionChannel
+    from teleport.engines.ssh.visit import Visit
+
+log = get_logger("ssh")
+
+ROOTS_PORTS = 1024
+
+
+class LocalBackend:
+    """A `backend.Backend`."""
+
+    def __init__(self, visit: Visit, spawner: Spawner) -> None:
+        self._visit = visit
+        self._spawner = spawner
+        self._user: HostUser | None = None
+        self._agent: UserFolder | None = None
+        self._agent_listener: Listener | None = None
+
+    @property
+    def user(self) -> HostUser:
+        assert self._user is not None, "nobody has arrived yet"
+        return self._user
+
+    async def arrive(self, login: str, certificate: str) -> None:
+        self._user = await host_users.find(login)
+
+    def program(self, channel: SessionChannel, screens: Screens) -> Program:
+        kind = TerminalProgram if channel.terminal is not None and not channel.subsystem else PipeProgram
+        return kind(channel, screens, self._spawner, self.user)
+
+    # -- forwards
+
+    async def connect_tcp(self, host: str, port: int) -> SocketSide:
+        return await connect_tcp(host, port, self._visit.touch)
+
+    async def connect_unix(self, path: str) -> SocketSide:
+        return await adopt(await self._spawner.connect(path, self.user), self._visit.touch)
+
+    async def listen_tcp(self, host: str, port: int, arrived: Arrived, closed: Callable[[], None]) -> Listener:
+        if 0 < port < ROOTS_PORTS and self.user.uid != 0:
+            raise AccessDenied(f"port {port} is for root alone")
+        return self._listener(listen_tcp(port), arrived, closed)
+
+    async def listen_unix(self, path: str, arrived: Arrived, closed: Callable[[], None]) -> Listener:
+        return self._listener([await self._spawner.listen(path, self.user)], arrived, closed)
+
+    def _listener(self, sockets: list[socket.socket], arrived: Arrived, closed: Callable[[], None]) -> Listener:
+        def accepted(sock: socket.socket) -> None:
+            self._visit.tasks.start(self._adopt(sock, arrived), "accepted forward")
+
+        return Listener(sockets, accepted, closed)
+
+    async def _adopt(self, sock: socket.socket, arrived: Arrived) -> None:
+        try:
+            name = sock.getpeername() if sock.family != socket.AF_UNIX else ("", 0)
+            far = await adopt(sock, self._visit.touch)
+        except OSError:  # it has left again
+            sock.close()
+            return
+        arrived(far, (str(name[0]), int(name[1])))
+
+    # -- the key agent
+
+    async def open_agent(self, arrived: Arrived) -> bool:
+        """Listen for this user's programs on a socket of their own, in a folder nobody else could prepare."""
+        try:
+            folder = await asyncio.to_thread(UserFolder, self.user, "agent", "agent.sock")
+        except OSError as error:
+            log.warning("no folder for the agent socket can be made", error=error)
+            return False
+        try:
+            sock = await self._spawner.listen(folder.file_path, self.user)
+        except TeleportError as error:
+            log.warning("the agent socket cannot be opened", error=error)
+            folder.remove()
+            return False
+        self._agent = folder
+        self._visit.link.agent_path = folder.file_path
+        self._agent_listener = self._listener([sock], arrived, lambda: None)
+        return True
+
+    def displays(self) -> Displays:
+        visit = self._visit
+        return Displays(visit.link, visit.admission, self.user, visit.audit, visit.tasks, visit.touch)
+
+    def close(self) -> None:
+        if self._agent_listener is not None:
+            self._agent_listener.close()
+        if self._agent is not None:
+            self._agent.remove()

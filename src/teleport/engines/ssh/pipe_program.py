@@ -1,0 +1,127 @@
+"""A program of this host without a terminal: three pipes. Also our SFTP server, which is one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from teleport.engines.ssh.backend import Screens
+from teleport.engines.ssh.channel import SFTP, SessionChannel
+from teleport.engines.ssh.exit_status import FAILED
+from teleport.engines.ssh.host_users import HostUser, shell_command
+from teleport.engines.ssh.spawner import Process, Spawner
+from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
+from teleport.engines.ssh.surroundings import session_environment
+from teleport.wire.terminal import TerminalSize
+
+PARTING = 2.0
+
+
+class PipeProgram:
+    """A `backend.Program` that runs the user's shell, or serves files as the user."""
+
+    def __init__(self, channel: SessionChannel, screens: Screens, spawner: Spawner, user: HostUser) -> None:
+        self._channel = channel
+        self._screens = screens
+        self._spawner = spawner
+        self._user = user
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._process: Process | None = None
+        self._input: DescriptorWriter | None = None
+        self._output: DescriptorReader | None = None
+        self._errors: DescriptorReader | None = None
+
+    async def start(self, sid: str, size: TerminalSize) -> None:
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(3)
+        try:
+            self._process = await self._launch(sid, (stdin, stdout, stderr))
+        except BaseException:
+            for descriptor in (to_stdin, from_stdout, from_stderr):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in (stdin, stdout, stderr):
+                os.close(descriptor)
+        screens = self._screens
+        self._input = DescriptorWriter(to_stdin, screens.pause_typing, screens.resume_typing)
+        self._output = DescriptorReader(from_stdout, screens.show)
+        self._errors = DescriptorReader(from_stderr, screens.show_error)
+
+    async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
+        if self._channel.subsystem == SFTP:
+            return await self._spawner.serve_files(self._user, descriptors)
+        path, argv = shell_command(self._user, self._channel.command)
+        environment = session_environment(self._channel, self._user, sid)
+        return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False)
+
+    @property
+    def is_started(self) -> bool:
+        return self._input is not None
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost.done()
+
+    def type(self, data: bytes) -> None:
+        if self._input is not None:
+            self._input.write(data)
+
+    def end_typing(self) -> None:
+        if self._input is not None:
+            self._input.end()
+
+    def discard_typed(self) -> None:
+        if self._input is not None:
+            self._input.discard()
+
+    def resize(self, size: TerminalSize) -> None:
+        """There is no terminal."""
+
+    def hold(self, reason: str) -> None:
+        for reader in (self._output, self._errors):
+            if reader is not None:
+                reader.hold(reason)
+
+    def release(self, reason: str) -> None:
+        for reader in (self._output, self._errors):
+            if reader is not None:
+                reader.release(reason)
+
+    def signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.signal(number)
+
+    def hang_up(self) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self.signal(signal.SIGHUP)
+        self.signal(signal.SIGCONT)
+        self.close()
+
+    async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
+        try:
+            await asyncio.wait({waiting, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        return not self._lost.done()
+
+    async def wait(self) -> int | None:
+        """The program has ended, and everything that holds its output; or the client has gone."""
+        process, output, errors = self._process, self._output, self._errors
+        assert process is not None
+        assert output is not None
+        assert errors is not None
+        awaited: set[asyncio.Future[Any]] = {process.exited, output.ended, errors.ended}
+        while awaited and not self._lost.done():
+            await asyncio.wait({*awaited, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+            awaited = {one for one in awaited if not one.done()}
+        if not process.exited.done():
+            await asyncio.wait({process.exited}, timeout=PARTING)
+        return process.exited.result() if process.exited.done() else FAILED
+
+    def close(self) -> None:
+        for stream in (self._input, self._output, self._errors):
+            if stream is not None:
+                stream.close()
