@@ -7,17 +7,38 @@ of ours (`remote_backend`). Neither decides anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import asyncssh
-from asyncssh.channel import SSHChannel
 
+from teleport.engines.ssh.displays import Display, Displays
+from teleport.engines.ssh.forwarding import Arrived, Far
 from teleport.wire.terminal import TerminalSize
 
-if TYPE_CHECKING:
-    from teleport.engines.ssh.channel import SessionChannel
-    from teleport.engines.ssh.displays import Displays
+SFTP = "sftp"
+
+
+class TerminalRequest:
+    """What a client said of its terminal."""
+
+    def __init__(self, kind: str, size: TerminalSize, modes: Mapping[int, int]) -> None:
+        self.kind = kind
+        self.size = size
+        self.modes = dict(modes)
+
+
+class Wish(Protocol):
+    """What a client asks a session to run: a subsystem, a command, or a shell where there is none of them."""
+
+    subsystem: str
+    command: str | None
+    terminal: TerminalRequest | None
+    display: Display | None
+
+    def variables(self) -> dict[str, str]:
+        """Those the client was allowed to set."""
+        ...
 
 
 class Program(Protocol):
@@ -70,35 +91,6 @@ class Program(Protocol):
     def close(self) -> None: ...
 
 
-class Far(Protocol):
-    """The far end of a forward: a connected socket, or a channel to another SSH server.
-
-    Nothing is read from it before `attach`.
-    """
-
-    def attach(self, channel: SSHChannel[bytes]) -> None:
-        """The client's channel is there: what was read goes into it."""
-        ...
-
-    def write(self, data: bytes) -> None: ...
-
-    def end(self) -> None:
-        """Nothing more will be written."""
-        ...
-
-    def pause(self) -> None:
-        """Read nothing until `resume`."""
-        ...
-
-    def resume(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-Arrived = Callable[[Far, tuple[str, int]], None]
-"""Somebody connected to what is listened on: the connection, and the address it came from."""
-
-
 class Screens(Protocol):
     """Where a program's output goes, and whoever types is told to wait."""
 
@@ -118,8 +110,8 @@ class Backend(Protocol):
         """The client is who it says and may come in: make ready to serve it. Raises TeleportError with the reason."""
         ...
 
-    def program(self, channel: SessionChannel, screens: Screens) -> Program:
-        """What the session channel asked for, not started yet."""
+    def program(self, wish: Wish, screens: Screens) -> Program:
+        """What a session was asked to run, not started yet."""
         ...
 
     async def connect_tcp(self, host: str, port: int) -> Far:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from teleport.engines.ssh.backend import SFTP, TerminalRequest
 from teleport.engines.ssh.displays import Display, DisplayRequest
 from teleport.engines.ssh.exit_status import FAILED, signal_name, signal_number
 from teleport.engines.ssh.visit import Visit
@@ -16,8 +17,6 @@ from teleport.foundation.logs import get_logger
 from teleport.wire.terminal import TerminalSize
 
 log = get_logger("ssh")
-
-SFTP = "sftp"
 
 
 class Run(Protocol):
@@ -40,15 +39,6 @@ class Run(Protocol):
     def lose_client(self) -> None:
         """The client is gone: end what runs."""
         ...
-
-
-class TerminalRequest:
-    """What a client said of its terminal."""
-
-    def __init__(self, kind: str, size: TerminalSize, modes: Mapping[int, int]) -> None:
-        self.kind = kind
-        self.size = size
-        self.modes = dict(modes)
 
 
 class SessionChannel(asyncssh.SSHServerSession[bytes]):
@@ -173,6 +163,9 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
             run.end_input()
         if self._is_lost:
             run.lose_client()
+
+    def variables(self) -> dict[str, str]:
+        return {str(name): str(value) for name, value in self.channel.get_environment().items()}
 
     @property
     def is_open(self) -> bool:

@@ -6,15 +6,42 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
 
-from teleport.engines.ssh.backend import Far
-
 CONNECT_TIMEOUT = 30.0
 EARLY_LIMIT = 1 << 20
+
+
+class Far(Protocol):
+    """The far end of a forward: a connected socket, or a channel to another SSH server.
+
+    Nothing is read from it before `attach`.
+    """
+
+    def attach(self, channel: SSHChannel[bytes]) -> None:
+        """The client's channel is there: what was read goes into it."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def end(self) -> None:
+        """Nothing more will be written."""
+        ...
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Arrived = Callable[[Far, tuple[str, int]], None]
+"""Somebody connected to what is listened on: the connection, and the address it came from."""
 
 
 class SocketSide(asyncio.Protocol):

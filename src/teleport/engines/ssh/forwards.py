@@ -10,9 +10,9 @@ import asyncssh
 
 from teleport.engines.admission import Admission
 from teleport.engines.ssh.audit import Audit
-from teleport.engines.ssh.backend import Backend, Far
+from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.connection import ServerConnection
-from teleport.engines.ssh.forwarding import ChannelSide
+from teleport.engines.ssh.forwarding import ChannelSide, Far
 from teleport.foundation.errors import AccessDenied, LimitExceeded, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from teleport.engines.ssh import host_users
-from teleport.engines.ssh.backend import Arrived, Program, Screens
+from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.displays import Displays
-from teleport.engines.ssh.forwarding import Listener, SocketSide, adopt, connect_tcp, listen_tcp
+from teleport.engines.ssh.forwarding import Arrived, Listener, SocketSide, adopt, connect_tcp, listen_tcp
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.pipe_program import PipeProgram
 from teleport.engines.ssh.spawner import Spawner
 from teleport.engines.ssh.terminal_program import TerminalProgram
 from teleport.engines.ssh.user_folder import UserFolder
+from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import AccessDenied, TeleportError
 from teleport.foundation.logs import get_logger
-
-if TYPE_CHECKING:
-    from teleport.engines.ssh.channel import SessionChannel
-    from teleport.engines.ssh.visit import Visit
 
 log = get_logger("ssh")
 
@@ -46,9 +42,9 @@ class LocalBackend:
     async def arrive(self, login: str, certificate: str) -> None:
         self._user = await host_users.find(login)
 
-    def program(self, channel: SessionChannel, screens: Screens) -> Program:
-        kind = TerminalProgram if channel.terminal is not None and not channel.subsystem else PipeProgram
-        return kind(channel, screens, self._spawner, self.user)
+    def program(self, wish: Wish, screens: Screens) -> Program:
+        kind = TerminalProgram if wish.terminal is not None and not wish.subsystem else PipeProgram
+        return kind(self._visit, wish, screens, self._spawner, self.user)
 
     # -- forwards
 

@@ -7,13 +7,13 @@ import os
 import signal
 from typing import Any
 
-from teleport.engines.ssh.backend import Screens
-from teleport.engines.ssh.channel import SFTP, SessionChannel
+from teleport.engines.ssh.backend import SFTP, Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.host_users import HostUser, shell_command
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
+from teleport.engines.ssh.visit import Visit
 from teleport.wire.terminal import TerminalSize
 
 PARTING = 2.0
@@ -22,8 +22,9 @@ PARTING = 2.0
 class PipeProgram:
     """A `backend.Program` that runs the user's shell, or serves files as the user."""
 
-    def __init__(self, channel: SessionChannel, screens: Screens, spawner: Spawner, user: HostUser) -> None:
-        self._channel = channel
+    def __init__(self, visit: Visit, wish: Wish, screens: Screens, spawner: Spawner, user: HostUser) -> None:
+        self._visit = visit
+        self._wish = wish
         self._screens = screens
         self._spawner = spawner
         self._user = user
@@ -50,10 +51,10 @@ class PipeProgram:
         self._errors = DescriptorReader(from_stderr, screens.show_error)
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
-        if self._channel.subsystem == SFTP:
+        if self._wish.subsystem == SFTP:
             return await self._spawner.serve_files(self._user, descriptors)
-        path, argv = shell_command(self._user, self._channel.command)
-        environment = session_environment(self._channel, self._user, sid)
+        path, argv = shell_command(self._user, self._wish.command)
+        environment = session_environment(self._visit, self._wish, self._user, sid)
         return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False)
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 from teleport.engines.guests import GuestAdmission
-from teleport.engines.ssh.channel import SFTP, Run, SessionChannel
+from teleport.engines.ssh.backend import SFTP
+from teleport.engines.ssh.channel import Run, SessionChannel
 from teleport.engines.ssh.guest_run import GuestRun
 from teleport.engines.ssh.pipe_run import PipeRun
 from teleport.engines.ssh.sftp import SftpTap, scp_tap

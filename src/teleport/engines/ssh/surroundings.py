@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from teleport.engines.ssh import host_users
-from teleport.engines.ssh.channel import SessionChannel
+from teleport.engines.ssh.backend import Wish
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.visit import Visit
 
 
-def session_environment(channel: SessionChannel, user: HostUser, sid: str, terminal_name: str = "") -> dict[str, str]:
+def session_environment(
+    visit: Visit, wish: Wish, user: HostUser, sid: str, terminal_name: str = ""
+) -> dict[str, str]:
     """Clean, with who and where of this session, and what the client was allowed to set."""
-    visit = channel.visit
     post = visit.post
     client_host, client_port = visit.connection.client_address
     local_host, local_port = _local_address(visit.link)
@@ -23,16 +25,15 @@ def session_environment(channel: SessionChannel, user: HostUser, sid: str, termi
     }
     if post.proxy_address:
         ours["SSH_SESSION_WEBPROXY_ADDR"] = post.proxy_address
-    if channel.terminal is not None:
-        ours["TERM"] = channel.terminal.kind or "dumb"
+    if wish.terminal is not None:
+        ours["TERM"] = wish.terminal.kind or "dumb"
     if terminal_name:
         ours["SSH_TTY"] = terminal_name
     if visit.link.agent_path:
         ours["SSH_AUTH_SOCK"] = visit.link.agent_path
-    if channel.display is not None:
-        ours |= {"DISPLAY": channel.display.name, "XAUTHORITY": channel.display.authority_path}
-    theirs = {str(name): str(value) for name, value in channel.channel.get_environment().items()}
-    return host_users.environment(user, {**theirs, **ours})
+    if wish.display is not None:
+        ours |= {"DISPLAY": wish.display.name, "XAUTHORITY": wish.display.authority_path}
+    return host_users.environment(user, {**wish.variables(), **ours})
 
 
 def _local_address(link: object) -> tuple[str, int]:

@@ -7,13 +7,13 @@ import os
 import signal
 from typing import Any
 
-from teleport.engines.ssh.backend import Screens
-from teleport.engines.ssh.channel import SessionChannel
+from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.host_users import HostUser, shell_command
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
 from teleport.engines.ssh.surroundings import session_environment
 from teleport.engines.ssh.terminal import Terminal
+from teleport.engines.ssh.visit import Visit
 from teleport.wire.terminal import TerminalSize
 
 PARTING = 2.0
@@ -23,10 +23,11 @@ PARTING = 2.0
 class TerminalProgram:
     """A `backend.Program` that runs the user's shell."""
 
-    def __init__(self, channel: SessionChannel, screens: Screens, spawner: Spawner, user: HostUser) -> None:
-        assert channel.terminal is not None
-        self._channel = channel
-        self._modes = channel.terminal.modes
+    def __init__(self, visit: Visit, wish: Wish, screens: Screens, spawner: Spawner, user: HostUser) -> None:
+        assert wish.terminal is not None
+        self._visit = visit
+        self._wish = wish
+        self._modes = wish.terminal.modes
         self._screens = screens
         self._spawner = spawner
         self._user = user
@@ -39,9 +40,9 @@ class TerminalProgram:
 
     async def start(self, sid: str, size: TerminalSize) -> None:
         self._terminal = terminal = Terminal(self._user, size, self._modes)
-        path, argv = shell_command(self._user, self._channel.command)
+        path, argv = shell_command(self._user, self._wish.command)
         try:
-            variables = session_environment(self._channel, self._user, sid, terminal.name)
+            variables = session_environment(self._visit, self._wish, self._user, sid, terminal.name)
             self._process = await self._spawner.run(
                 path, argv, variables, self._user, (terminal.slave,) * 3, is_terminal=True
             )
