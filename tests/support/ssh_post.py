@@ -17,6 +17,7 @@ from teleport.credentials.keys import PrivateKey
 from teleport.credentials.ssh_certificates import FOREVER, Permits, issue_host, issue_user
 from teleport.engines.admission import KINDS
 from teleport.engines.engine import Connection, Limits, Post, SshHostKey
+from teleport.engines.host_accounts import static_accounts
 from teleport.engines.ssh.engine import SshEngine
 from teleport.foundation.clock import MovedClock
 from teleport.foundation.errors import Unavailable
@@ -136,7 +137,7 @@ class Site:
         self.recorders = RecorderFactory(self.spool, self.clock)
         self.node = Node(metadata=Metadata(name=HOST_ID, labels={"env": "test"}), spec=NodeSpec(hostname="web1"))
         host_key = self._host_key()
-        self.replica = Replica(KINDS, self.cluster.source, self.clock)
+        self.replica = Replica((*KINDS, *static_accounts.KINDS), self.cluster.source, self.clock)
         self.post = Post(
             cluster=CLUSTER,
             host_id=HOST_ID,

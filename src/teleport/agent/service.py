@@ -24,6 +24,9 @@ from teleport.agent.registration import Enrolment
 from teleport.engines.admission import KINDS
 from teleport.engines.catalog import ENGINES
 from teleport.engines.engine import Limits, Post
+from teleport.engines.host_accounts import static_accounts
+from teleport.engines.host_accounts.host_accounts import HostAccounts
+from teleport.engines.host_accounts.static_accounts import StaticAccounts
 from teleport.engines.host_offers import HostOffers
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
@@ -125,13 +128,16 @@ class AgentService:
         recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge)
         stack.callback(recorders.close)
         trackers = Trackers(access, clock)
-        replica = Replica(KINDS, access.changes, clock, path=config.data_dir / "replica.json")
+        replica = Replica(
+            (*KINDS, *static_accounts.KINDS), access.changes, clock, path=config.data_dir / "replica.json"
+        )
         heartbeat = Heartbeat(
             lambda: access.client, clock, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             labels=config.labels, commands=config.commands, address=str(config.public[0]) if config.public else "",
             public_addresses=tuple(map(str, config.public)), use_tunnel=bool(config.proxies),
             interval=config.heartbeat_interval.total_seconds(),
         )  # fmt: skip
+        accounts = HostAccounts(config.data_dir, access.identity.host_id)
         self.post = Post(
             cluster=cluster, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             data_dir=config.data_dir, clock=clock, replica=replica, emitter=emitter, recorders=recorders,
@@ -140,14 +146,16 @@ class AgentService:
             proxy_address=str(config.proxies[0]) if config.proxies else "",
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
-            offers=config.offers,
+            offers=config.offers, accounts=accounts if config.offers.creates_accounts else None,
         )  # fmt: skip
         running = self.post.sessions
         _SESSIONS.set_function(lambda: len(running))
         for event in ended_sessions(recovered, cluster):
             emitter.post(event)
             trackers.end_lost(event.sid)
-        parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config)]
+        parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config), accounts]
+        if config.offers.creates_accounts:
+            parts.append(StaticAccounts(replica, accounts, heartbeat.node))
         parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
         await self._supervisor.run(started)

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from teleport.engines.engine import Connection, Post
-from teleport.foundation.errors import NotFound, TeleportError
+from teleport.engines.host_accounts.host_accounts import WantedAccount
+from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.model.identity import Identity
@@ -30,6 +31,7 @@ from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
 from teleport.policy.moderation import Requirement
 from teleport.policy.options import MergedOptions
+from teleport.policy.principals import host_user
 from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.backend import Gap
 from teleport.storage.replica import Replica
@@ -149,6 +151,26 @@ class Admission:
     def options(self) -> MergedOptions:
         assert self._role_set is not None, "not decided yet"
         return self._role_set.options
+
+    def wanted_account(self) -> WantedAccount | None:
+        """The host user that roles want made for this login; None when it must be there already.
+
+        Raises BadParameter when roles or traits say what cannot be.
+        """
+        assert self._role_set is not None, "not decided yet"
+        found = host_user(self._role_set.at(self.post.clock.now()), self.post.node(), self.login)
+        if found is None:
+            return None
+        return WantedAccount(
+            mode=found.mode, groups=found.groups, sudoers=found.sudoers, shell=found.shell,
+            uid=self._number("host_user_uid"), gid=self._number("host_user_gid"),
+        )  # fmt: skip
+
+    def _number(self, trait: str) -> int | None:
+        text = next(iter(self.identity.traits.get(trait, ())), "")
+        if text and not (text.isascii() and text.isdecimal()):
+            raise BadParameter(f"trait {trait} of {self.identity.username} is {text!r}: expected a number")
+        return int(text) if text else None
 
     @property
     def idle_timeout(self) -> timedelta:

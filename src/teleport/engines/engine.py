@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_offers import HostOffers
 from teleport.foundation.clock import Clock
 from teleport.model.resources.node import Node
@@ -70,6 +71,8 @@ class Post:
     permit_port_forwarding: bool = True
     permit_file_copy: bool = True
     offers: HostOffers = field(default_factory=HostOffers)
+    accounts: HostAccounts | None = None
+    """Makes host users for sessions; None where the operator does not want that."""
     limits: Limits = field(default_factory=Limits)
     sessions: dict[str, LiveSession] = field(default_factory=dict)
     """The sessions that run now, by id."""

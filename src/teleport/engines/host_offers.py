@@ -18,3 +18,4 @@ class HostOffers:
     """None is not offered."""
 
     x11: X11Displays | None = None
+    creates_accounts: bool = True

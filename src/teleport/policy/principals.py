@@ -9,10 +9,14 @@ import msgspec
 from teleport.foundation.errors import BadParameter
 from teleport.model.resource import Resource
 from teleport.model.resources.node import Node
+from teleport.model.resources.static_host_user import HostUserMatcher, StaticHostUser
 from teleport.policy.access import granting_roles
+from teleport.policy.expressions import Expression
+from teleport.policy.languages import LABELS
 from teleport.policy.matching import FieldIndex, bits
 from teleport.policy.patterns import WILDCARD
 from teleport.policy.role_set import RoleSet
+from teleport.policy.selectors import LabelSelector
 
 
 class KubernetesPrincipals(msgspec.Struct, frozen=True):
@@ -49,6 +53,20 @@ class HostUser(msgspec.Struct, frozen=True):
     groups: tuple[str, ...]
     sudoers: tuple[str, ...]
     shell: str
+
+
+def static_account(resource: StaticHostUser, node: Node) -> HostUserMatcher | None:
+    """How a node is to have the account; None where it is not meant. Raises BadParameter when that is ambiguous."""
+    labels = {"labels": node.labels}
+    found = [
+        one
+        for one in resource.spec.matchers
+        if (not one.selector() or LabelSelector(one.selector()).matches(node.labels))
+        and (not one.node_labels_expression or Expression(one.node_labels_expression, LABELS).holds(labels))
+    ]
+    if len(found) > 1:
+        raise BadParameter(f"static_host_user {resource.name!r}: {len(found)} matchers match this node, expected one")
+    return found[0] if found else None
 
 
 def host_user(role_set: RoleSet, node: Node, login: str) -> HostUser | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from teleport.engines.admission import Admission
 from teleport.engines.ssh.displays import Display, Displays
 from teleport.engines.ssh.forwarding import Arrived, Far
 from teleport.wire.terminal import TerminalSize
@@ -106,7 +107,7 @@ class Screens(Protocol):
 class Backend(Protocol):
     """Where the sessions of one visit run. Made with the visit, closed with it."""
 
-    async def arrive(self, login: str, certificate: str) -> None:
+    async def arrive(self, admission: Admission, certificate: str) -> None:
         """The client is who it says and may come in: make ready to serve it. Raises TeleportError with the reason."""
         ...
 

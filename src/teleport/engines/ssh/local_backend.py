@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from teleport.engines.admission import Admission
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.displays import Displays
@@ -31,6 +32,7 @@ class LocalBackend:
         self._visit = visit
         self._spawner = spawner
         self._user: HostUser | None = None
+        self._give_back_account: Callable[[], None] = lambda: None
         self._agent: UserFolder | None = None
         self._agent_listener: Listener | None = None
 
@@ -39,8 +41,14 @@ class LocalBackend:
         assert self._user is not None, "nobody has arrived yet"
         return self._user
 
-    async def arrive(self, login: str, certificate: str) -> None:
-        self._user = await host_users.find(login)
+    async def arrive(self, admission: Admission, certificate: str) -> None:
+        accounts = self._visit.post.accounts
+        wanted = admission.wanted_account() if accounts is not None else None
+        if wanted is not None and accounts is not None:
+            give_back = await accounts.borrow(admission.login, wanted)
+            self._give_back_account()
+            self._give_back_account = give_back
+        self._user = await host_users.find(admission.login)
 
     def program(self, wish: Wish, screens: Screens) -> Program:
         kind = TerminalProgram if wish.terminal is not None and not wish.subsystem else PipeProgram
@@ -106,3 +114,4 @@ class LocalBackend:
             self._agent_listener.close()
         if self._agent is not None:
             self._agent.remove()
+        self._give_back_account()

@@ -141,7 +141,7 @@ class Visit(asyncssh.SSHServer):
             return f"this node cannot keep its audit log at present: {self.post.emitter.failure}"
         try:
             if login != JOIN_PRINCIPAL:
-                await self.backend.arrive(login, certificate)
+                await self.backend.arrive(admission, certificate)
         except TeleportError as refusal:
             return self._refuse(identity, login, refusal.message)
         self._admission = admission

@@ -12,7 +12,10 @@ _LAST_DISPLAY = 65535 - 6000
 
 def host_offers(section: SshService, document: Document) -> HostOffers:
     """Raises BadParameter naming file, line and key of what is wrong."""
-    return HostOffers(x11=_displays(section, document) if section.x11.enabled else None)
+    return HostOffers(
+        x11=_displays(section, document) if section.x11.enabled else None,
+        creates_accounts=not section.disable_create_host_user,
+    )
 
 
 def _displays(section: SshService, document: Document) -> X11Displays:
