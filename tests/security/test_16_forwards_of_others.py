@@ -28,7 +28,8 @@ async def test_cancelling_anothers_forward_leaves_it_alone(tmp_path: Path) -> No
         listener = await alice.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 9)
         port = listener.get_port()
         mallory._send_global_request(b"cancel-tcpip-forward", String(b"127.0.0.1"), UInt32(port), want_reply=False)
-        await mallory.wait_closed()
+        async with asyncio.timeout(20):
+            await mallory.wait_closed()
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
         await here.log.wait_for("port", "T3003I")
