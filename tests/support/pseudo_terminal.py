@@ -63,7 +63,7 @@ class Terminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process.send_signal(28)
 
-    async def until(self, text: str, timeout: float = 20) -> bytes:
+    async def until(self, text: str, timeout: float = 60) -> bytes:
         """What has appeared, once `text` has; it is forgotten afterwards."""
         try:
             async with asyncio.timeout(timeout):
@@ -71,7 +71,7 @@ class Terminal:
                     self._more.clear()
                     await self._more.wait()
         except TimeoutError:
-            raise AssertionError(f"{text!r} was not seen within {timeout} s: {self.seen!r}") from None
+            raise AssertionError(f"{text!r} was not seen within {timeout} s: {self.seen[-2000:]!r}") from None
         end = self.seen.index(text.encode()) + len(text)
         shown, self.seen = self.seen[:end], self.seen[end:]
         return shown

@@ -45,6 +45,8 @@ _NO_SESSION = "there is no such session that you may join"
 class NodePolicy(Protocol):
     """What policy says of a person and a node."""
 
+    def lock_message(self, identity: Identity) -> str: ...
+
     def can_see(self, identity: Identity, node: Node) -> bool: ...
 
     def decide(self, identity: Identity, node: Node, login: str, client: Address) -> Decision: ...
@@ -75,6 +77,8 @@ class DialDesk:
         """
         try:
             self._understand(request)
+            if locked := self._policy.lock_message(identity):
+                raise AccessDenied(locked)
             if request.kind == _SESSION:
                 node = self._host_of_session(identity, request, client)
                 return self._granted(identity, node, request, client)
@@ -86,9 +90,9 @@ class DialDesk:
         except MfaRequired as missing:
             if request.asks_mfa:
                 return DialAnswer(allowed=False, code=missing.code, message=missing.message)
-            return self._refused(identity, request, client, missing)
+            return self.refuse(identity, request, client, missing)
         except TeleportError as problem:
-            return self._refused(identity, request, client, problem)
+            return self.refuse(identity, request, client, problem)
         return self._granted(identity, node, request, client)
 
     def connected(self, identity: Identity, granted: Granted, client: Address) -> None:
@@ -109,11 +113,20 @@ class DialDesk:
             )
         )
 
-    def unreachable(
-        self, identity: Identity, request: DialRequest, client: Address, problem: TeleportError
-    ) -> DialAnswer:
-        """The agent gave none."""
-        return self._refused(identity, request, client, problem)
+    def refuse(self, identity: Identity, request: DialRequest, client: Address, problem: TeleportError) -> DialAnswer:
+        """The answer to whoever may not, or whose agent gives no connection; told to the audit log."""
+        event = self._emit(
+            AuthFailed(
+                user=identity.username,
+                user_cluster_name=identity.cluster,
+                login=request.login[:_MAX_TEXT],
+                addr_remote=str(client),
+                success=False,
+                error=problem.message,
+                message=f"dial {request.kind[:_MAX_TEXT]} {request.target[:_MAX_TEXT]}".strip(),
+            )
+        )
+        return DialAnswer(allowed=False, code=problem.code, message=problem.message, event_id=event.uid)
 
     def _understand(self, request: DialRequest) -> None:
         """Raises NotFound, Unsupported."""
@@ -191,7 +204,7 @@ class DialDesk:
     def _ambiguous(self, identity: Identity, request: DialRequest, client: Address, nodes: list[Node]) -> DialAnswer:
         what = repr(request.target) if request.target else "these labels"
         problem = BadParameter(f"{what} matches {len(nodes)} servers: choose one by its UUID")
-        answer = self._refused(identity, request, client, problem)
+        answer = self.refuse(identity, request, client, problem)
         answer.candidates = [
             Candidate(
                 name=node.metadata.name, hostname=node.hostname, addr=node.spec.addr, labels=node.metadata.labels
@@ -199,22 +212,6 @@ class DialDesk:
             for node in nodes[:_MAX_CANDIDATES]
         ]
         return answer
-
-    def _refused(
-        self, identity: Identity, request: DialRequest, client: Address, problem: TeleportError
-    ) -> DialAnswer:
-        event = self._emit(
-            AuthFailed(
-                user=identity.username,
-                user_cluster_name=identity.cluster,
-                login=request.login[:_MAX_TEXT],
-                addr_remote=str(client),
-                success=False,
-                error=problem.message,
-                message=f"dial {request.kind[:_MAX_TEXT]} {request.target[:_MAX_TEXT]}".strip(),
-            )
-        )
-        return DialAnswer(allowed=False, code=problem.code, message=problem.message, event_id=event.uid)
 
 
 def _raise_refusal(decision: Decision) -> None:

@@ -35,6 +35,11 @@ class ReplicaNodePolicy:
         self._enforces = enforces
         self._role_sets = RoleSetMemory()
 
+    def lock_message(self, identity: Identity) -> str:
+        """Of a lock that stops the person everywhere; empty for none."""
+        lock = locks.blocking(self._replica.list(Lock), identity, None, self._clock.now())
+        return locks.message(lock) if lock is not None else ""
+
     def can_see(self, identity: Identity, node: Node) -> bool:
         return visible(self._role_set(identity).at(self._clock.now()), node)
 
@@ -83,13 +88,17 @@ class PeerIdentifier:
 
     def identify(self, certificate: bytes | None) -> Identity:
         """Raises NotAuthenticated, AccessDenied."""
-        if certificate is None:
-            raise NotAuthenticated("a client certificate is needed here: log in first")
-        now = self._clock.now()
-        identity = verify_peer(certificate, self._authorities(), now)
-        if identity.cluster != self._cluster:
-            raise NotAuthenticated(f"certificates of cluster {identity.cluster!r} are not accepted here")
-        lock = locks.blocking(self._replica.list(Lock), identity, None, now)
+        identity = self.verify(certificate)
+        lock = locks.blocking(self._replica.list(Lock), identity, None, self._clock.now())
         if lock is not None:
             raise AccessDenied(locks.message(lock))
+        return identity
+
+    def verify(self, certificate: bytes | None) -> Identity:
+        """Whoever it is, locked or not. Raises NotAuthenticated."""
+        if certificate is None:
+            raise NotAuthenticated("a client certificate is needed here: log in first")
+        identity = verify_peer(certificate, self._authorities(), self._clock.now())
+        if identity.cluster != self._cluster:
+            raise NotAuthenticated(f"certificates of cluster {identity.cluster!r} are not accepted here")
         return identity

@@ -151,7 +151,7 @@ class ProxyService:
         desk = DialDesk(config.cluster, config.replica, policy, config.emit)
         internal = config.internal_context
         return {
-            Gateway.DIAL: DialGateway(lambda: internal(ALPN_DIAL), peers.identify, desk, self.registry, self.relay),
+            Gateway.DIAL: DialGateway(lambda: internal(ALPN_DIAL), peers.verify, desk, self.registry, self.relay),
             Gateway.TUNNEL: TunnelGateway(
                 lambda: internal(ALPN_TUNNEL), peers.identify, config.cluster, self.registry
             ),

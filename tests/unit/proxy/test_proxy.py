@@ -206,6 +206,7 @@ async def test_a_lock_refuses_at_once_and_says_so() -> None:
         answer = (await here.dial("web1")).answer
         assert answer.code == "access_denied"
         assert "left the company" in answer.message
+        assert answer.event_id
 
 
 async def test_a_changed_role_decides_the_next_dial() -> None:

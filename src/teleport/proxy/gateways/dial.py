@@ -26,6 +26,11 @@ log = get_logger("proxy:dial")
 
 _REQUEST = msgspec.json.Decoder(DialRequest)
 
+_DOUBTFUL = (
+    "this certificate is pinned to an IP address, and yours cannot be known for sure: an administrator must set "
+    "proxy_protocol to on or off"
+)
+
 
 class DialGateway:
     def __init__(
@@ -56,17 +61,17 @@ class DialGateway:
             identity = self._identify(tls.peer_certificate)
             if identity.is_host:
                 raise AccessDenied("hosts do not dial resources")
-            if identity.pinned_ip and arrival.is_client_doubtful:
-                raise AccessDenied(
-                    "this certificate is pinned to an IP address, and yours cannot be known for sure: an "
-                    "administrator must set proxy_protocol to on or off"
-                )
         except TeleportError as problem:
             log.info("dial refused", client=arrival.client, error=problem)
             await self._refuse(arrival, tls, DialAnswer(allowed=False, code=problem.code, message=problem.message))
             return
         arrival.slot.prove()
-        outcome = self._desk.decide(identity, request, arrival.client)
+        if identity.pinned_ip and arrival.is_client_doubtful:
+            outcome: Granted | DialAnswer = self._desk.refuse(
+                identity, request, arrival.client, AccessDenied(_DOUBTFUL)
+            )
+        else:
+            outcome = self._desk.decide(identity, request, arrival.client)
         if isinstance(outcome, Granted):
             await self._connect(arrival, tls, identity, request, outcome)
         else:
@@ -81,7 +86,7 @@ class DialGateway:
             agent = await self._registry.connect(granted.host_id, granted.request)
         except TeleportError as problem:
             figures.FAILED_DIALS.inc()
-            answer = self._desk.unreachable(identity, request, arrival.client, problem)
+            answer = self._desk.refuse(identity, request, arrival.client, problem)
             await self._refuse(arrival, tls, answer)
             return
         try:
