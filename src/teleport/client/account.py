@@ -69,6 +69,14 @@ class Account:
         other.profile, other.home, other._ssh = self.profile, self.home, ssh
         return other
 
+    def through(self, host: str, port: int) -> Account:
+        """The same account at another proxy of its cluster, which proves itself by the same authorities."""
+        other = Account(host, port, self.cluster, self.record, self._tls, self.root_cluster)
+        other.profile, other.identity_path, other.home, other._ssh = (
+            self.profile, self.identity_path, self.home, self._ssh or self.ssh()
+        )  # fmt: skip
+        return other
+
     @property
     def user(self) -> str:
         return self.record.username

@@ -8,19 +8,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from teleport.client import terminal
 from teleport.client.account import Account, SshTexts
 from teleport.client.dialer import Reached, Wanted, dial
-from teleport.client.forwarding import Forward
+from teleport.client.ssh_forwards import Forwards
 from teleport.foundation.errors import MfaRequired, NotAuthenticated, Unavailable
 
 if TYPE_CHECKING:
     import asyncssh
 
     from teleport.client.ssh_session import SessionRequest
+    from teleport.client.x11 import X11Choice, X11Display
 
 
 class SshRequest(NamedTuple):
@@ -30,12 +31,18 @@ class SshRequest(NamedTuple):
     command: str | None = None
     terminal: bool | None = None
     run_nothing: bool = False
-    local: tuple[Forward, ...] = ()
-    remote: tuple[Forward, ...] = ()
-    dynamic: tuple[Forward, ...] = ()
+    local_command: tuple[str, ...] = ()
+    """Runs here, while the forwards last."""
+    forwards: Forwards = Forwards()
     forward_agent: bool = False
+    x11: X11Choice | None = None
     environment: Mapping[str, str] = {}
     escape_keys: bool = True
+    no_input: bool = False
+    background: bool = False
+    quiet: bool = False
+    alive_interval: float | None = None
+    alive_count: int | None = None
     insecure: bool = False
     mfa_mode: str = "auto"
 
@@ -66,6 +73,14 @@ class _Dialling(threading.Thread):
 
 def run(account: Account, request: SshRequest) -> int:
     """The exit status of the remote command, or of the shell."""
+    if request.background:
+        from teleport.client.background import in_background
+
+        return in_background(lambda leave: _perform(account, request, leave))
+    return _perform(account, request, lambda: None)
+
+
+def _perform(account: Account, request: SshRequest, connected: Callable[[], None]) -> int:
     dialling = _Dialling(account, request.wanted)
     dialling.start()
     from teleport.client import ssh_session
@@ -79,7 +94,7 @@ def run(account: Account, request: SshRequest) -> int:
     texts = account.ssh()
     check_cluster(account, reached)
     with asyncio.Runner() as runner:
-        return runner.run(_run(reached, texts, request, ssh_session.CONNECTION_LOST))
+        return runner.run(_run(reached, texts, request, ssh_session.CONNECTION_LOST, connected))
 
 
 def check_cluster(account: Account, reached: Reached) -> None:
@@ -89,27 +104,36 @@ def check_cluster(account: Account, reached: Reached) -> None:
         raise NotAuthenticated(f"the proxy led to the cluster {reached.cluster!r}, not to {account.cluster!r}")
 
 
-async def _run(reached: Reached, texts: SshTexts, request: SshRequest, lost: int) -> int:
-    from teleport.client import ssh_connection, ssh_session
+async def _run(
+    reached: Reached, texts: SshTexts, request: SshRequest, lost: int, connected: Callable[[], None]
+) -> int:
+    from teleport.client import ssh_connection, ssh_forwards
 
     connection = await ssh_connection.connect(
-        reached, request.wanted, texts, forward_agent=request.forward_agent, insecure=request.insecure
+        reached,
+        request.wanted,
+        texts,
+        forward_agent=request.forward_agent,
+        insecure=request.insecure,
+        alive_interval=request.alive_interval,
+        alive_count=request.alive_count,
     )
     try:
         import asyncssh
 
         try:
-            await start_forwards(connection, request)
+            await ssh_forwards.start(connection, request.forwards)
+            connected()
+            if request.local_command:
+                return await _run_here(request.local_command)
             if request.run_nothing:
                 await connection.wait_closed()
                 if (end := ssh_connection.end_of(connection)) is not None:
                     raise end
                 return 0
-            session = session_request(request)
-            leave_on_signals(connection)
-            with terminal.raw(0) if session.term else contextlib.nullcontext():
-                status = await ssh_session.run_session(connection, session, watch_size=watch_size)
-            if status == lost and isinstance(end := ssh_connection.end_of(connection), asyncssh.ConnectionLost):
+            status = await _run_there(connection, request)
+            end = ssh_connection.end_of(connection)
+            if status == lost and isinstance(end, asyncssh.ConnectionLost) and not request.quiet:
                 print(f"\ntsh: {ssh_connection.explain(end, str(reached.resource_name))}", file=sys.stderr)
             return status
         except (asyncssh.Error, OSError) as problem:
@@ -119,32 +143,57 @@ async def _run(reached: Reached, texts: SshTexts, request: SshRequest, lost: int
         connection.close()
 
 
-async def start_forwards(connection: asyncssh.SSHClientConnection, request: SshRequest) -> None:
-    """Listeners of all forwards; they end with the connection. Raises Unavailable for one that cannot be had."""
-    for forward in request.local:
-        with _listening(forward):
-            await connection.forward_local_port(_host(forward), forward.port, forward.host, forward.target_port)
-    for forward in request.remote:
-        await connection.forward_remote_port(_host(forward), forward.port, forward.host, forward.target_port)
-    for forward in request.dynamic:
-        with _listening(forward):
-            await connection.forward_socks(_host(forward), forward.port)
+async def _run_there(connection: asyncssh.SSHClientConnection, request: SshRequest) -> int:
+    from teleport.client import ssh_session
+
+    with contextlib.ExitStack() as ends:
+        session = session_request(request)
+        if request.x11 is not None:
+            session = session._replace(x11=_display(request.x11, ends, request.quiet))
+        leave_on_signals(connection)
+        ends.enter_context(terminal.raw(0) if session.term else contextlib.nullcontext())
+        source = ends.enter_context(_input(request.no_input))
+        return await ssh_session.run_session(connection, session, (source, 1, 2), watch_size=watch_size)
+
+
+def _display(choice: X11Choice, ends: contextlib.ExitStack, quiet: bool) -> X11Display | None:
+    """As with ssh, the session goes on where there is no display; it is told why."""
+    from teleport.client import x11
+
+    try:
+        return ends.enter_context(x11.forwarded(choice))
+    except Unavailable as problem:
+        if not quiet:
+            print(f"WARNING: X11 is not forwarded: {problem}", file=sys.stderr)
+        return None
 
 
 @contextlib.contextmanager
-def _listening(forward: Forward) -> Iterator[None]:
+def _input(nothing: bool) -> Iterator[int]:
+    """The descriptor that a session reads."""
+    if not nothing:
+        yield 0
+        return
+    descriptor = os.open(os.devnull, os.O_RDONLY)
     try:
-        yield
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _run_here(command: Sequence[str]) -> int:
+    try:
+        child = await asyncio.create_subprocess_exec(*command)
     except OSError as problem:
-        # asyncio puts a sentence of its own where the system's belongs
-        reason = os.strerror(problem.errno) if problem.errno else str(problem)
-        raise Unavailable(f"cannot listen on {forward.bind}:{forward.port}: {reason}") from problem
+        raise Unavailable(f"{command[0]} cannot be run here: {problem.strerror}") from problem
+    status = await child.wait()
+    return status if status >= 0 else 128 - status
 
 
 def session_request(request: SshRequest) -> SessionRequest:
     from teleport.client.ssh_session import SessionRequest
 
-    on_terminal = sys.stdin.isatty()
+    on_terminal = sys.stdin.isatty() and not request.no_input
     wants_terminal = request.terminal if request.terminal is not None else request.command is None and on_terminal
     if not wants_terminal:
         return SessionRequest(request.command, environment=request.environment)
@@ -169,7 +218,3 @@ def watch_size(changed: Callable[[], None]) -> None:
     """Call back whenever the terminal's size changes."""
     if hasattr(signal, "SIGWINCH"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, changed)
-
-
-def _host(forward: Forward) -> str:
-    return "" if forward.bind == "*" else forward.bind

@@ -23,6 +23,7 @@ _KEY_EXCHANGES = ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha
 _MACS = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"]
 _LOGIN_TIMEOUT = 30
 _KEEPALIVE = 60
+_KEEPALIVE_COUNT = 3
 
 assert ssh_library
 
@@ -48,8 +49,13 @@ async def connect(
     *,
     forward_agent: bool = False,
     insecure: bool = False,
+    alive_interval: float | None = None,
+    alive_count: int | None = None,
 ) -> asyncssh.SSHClientConnection:
-    """Raises AccessDenied, NotAuthenticated or Unavailable. The socket belongs to the connection afterwards."""
+    """Raises AccessDenied, NotAuthenticated or Unavailable. The socket belongs to the connection afterwards.
+
+    `alive_interval`: seconds after which a silent server is asked whether it is there, 0 for never.
+    """
     client = _Client()
     name = expected_principal(reached, wanted)
     reached.sock.setblocking(False)
@@ -75,7 +81,8 @@ async def connect(
             agent_identities=[],
             agent_forwarding=forward_agent,
             login_timeout=_LOGIN_TIMEOUT,
-            keepalive_interval=_KEEPALIVE,
+            keepalive_interval=_KEEPALIVE if alive_interval is None else alive_interval,
+            keepalive_count_max=_KEEPALIVE_COUNT if alive_count is None else alive_count,
         )
     except (asyncssh.Error, OSError) as problem:
         reached.sock.close()

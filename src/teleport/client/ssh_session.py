@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from teleport.client import ssh_library, terminal  # isort: skip
 import asyncssh
+
+from teleport.client.x11 import X11Display
 
 assert ssh_library
 
@@ -30,6 +33,7 @@ class SessionRequest(NamedTuple):
     modes: Mapping[int, int] = {}
     environment: Mapping[str, str] = {}
     escape_keys: bool = False
+    x11: X11Display | None = None
 
 
 class Sink(Protocol):
@@ -168,19 +172,11 @@ async def run_session(
     descriptors: Sequence[int] = (0, 1, 2),
     *,
     watch_size: Callable[[Callable[[], None]], None] | None = None,
+    sinks: tuple[Sink, Sink] | None = None,
 ) -> int:
-    """Open the session, join it to the descriptors, and answer its exit status."""
-    session = RemoteSession(DescriptorSink(descriptors[1]), DescriptorSink(descriptors[2]))
-    channel, _ = await connection.create_session(
-        lambda: session,
-        request.command,
-        env=tuple(request.environment.items()),
-        term_type=request.term or None,
-        term_size=request.size if request.term else (),
-        term_modes=dict(request.modes) if request.term else {},
-        request_pty="force" if request.term else False,
-        encoding=None,
-    )
+    """Open the session, join it to the descriptors (or its output to `sinks`), and answer its exit status."""
+    sinks = sinks or (DescriptorSink(descriptors[1]), DescriptorSink(descriptors[2]))
+    channel, session = await open_session(connection, request, sinks)
     if request.term and watch_size is not None:
         watch_size(lambda: channel.change_terminal_size(*terminal.size(descriptors[0])))
     pump = asyncio.get_running_loop().create_task(
@@ -188,8 +184,42 @@ async def run_session(
     )
     try:
         await session.finished
+    except asyncio.CancelledError:
+        if not request.term and not channel.is_closing():
+            channel.send_signal("INT")  # what Ctrl-C means, for a program without a terminal
+        raise
     finally:
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
         channel.close()
     return session.status()
+
+
+async def open_session(
+    connection: asyncssh.SSHClientConnection, request: SessionRequest, sinks: tuple[Sink, Sink]
+) -> tuple[asyncssh.SSHClientChannel[bytes], RemoteSession]:
+    """A session that writes to the sinks. Where the server forwards no X11 it goes on without, and says so."""
+    session = RemoteSession(*sinks)
+    display = request.x11
+    try:
+        channel, _ = await connection.create_session(
+            lambda: session,
+            request.command,
+            env=tuple(request.environment.items()),
+            term_type=request.term or None,
+            term_size=request.size if request.term else (),
+            term_modes=dict(request.modes) if request.term else {},
+            request_pty="force" if request.term else False,
+            x11_forwarding=display is not None,
+            x11_display=display.name if display else None,
+            x11_auth_path=display.authority or None if display else None,
+            encoding=None,
+        )
+    except asyncssh.ChannelOpenError as problem:
+        if display is None or problem.code != asyncssh.OPEN_REQUEST_X11_FORWARDING_FAILED:
+            raise
+        print(f"WARNING: X11 is not forwarded: {problem.reason}", file=sys.stderr)
+        return await open_session(connection, request._replace(x11=None), sinks)
+    if display is not None and display.lifetime:
+        asyncio.get_running_loop().call_later(display.lifetime, connection.detach_x11_listener, channel)
+    return channel, session

@@ -22,6 +22,7 @@ def global_flags(parser: Arguments) -> None:
     )
     parser.add_argument("-c", "--cluster", metavar="NAME", help="the cluster to use [TELEPORT_CLUSTER]")
     parser.add_argument("-i", "--identity", metavar="FILE", help="use an identity file [TELEPORT_IDENTITY_FILE]")
+    parser.add_argument("-J", "--jumphost", metavar="HOST[:PORT]", help="go through this proxy of the same cluster")
     parser.add_argument("--ttl", metavar="MINUTES", type=int, help="how long a login shall last")
     parser.add_argument(
         "-k", "--add-keys-to-agent", metavar="auto|yes|no|only", help="use the ssh-agent [TELEPORT_ADD_KEYS_TO_AGENT]"

@@ -6,7 +6,8 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from teleport.cli import output
 from teleport.client.account import Account, Choice, find
@@ -62,6 +63,34 @@ def candidates_table(problem: Ambiguous, columns: int | None) -> str:
 def ask_for_id(problem: Ambiguous) -> BadParameter:
     hint = "" if "UUID" in problem.message else "; choose one by its UUID"
     return BadParameter(problem.message + hint, event_id=problem.event_id)
+
+
+class Member(NamedTuple):
+    """One of several servers that are meant."""
+
+    hostname: str
+    node_id: str
+
+
+def means_many(options: Namespace) -> bool:
+    """Whether several servers may be meant: by labels, words or an expression."""
+    return bool(options.search or options.query) or "=" in options.target.rpartition("@")[2]
+
+
+def matching(account: Account, labels: Sequence[tuple[str, str]], search: str, query: str) -> list[Member]:
+    """All servers that fit, of those that the account may see."""
+    import json
+
+    from teleport.cli.tsh.ls import hostname, node_pages
+    from teleport.cli.tsh.selectors import words_of
+
+    wanted = {
+        "labels": json.dumps(dict(labels)) if labels else "",
+        "search": words_of(search) if search else "",
+        "query": query,
+    }
+    pages = node_pages(account, {name: value for name, value in wanted.items() if value})
+    return [Member(hostname(node), str(node["metadata"]["name"])) for page in pages for node in page]
 
 
 def candidates(current: str) -> list[str]:

@@ -20,6 +20,13 @@ from teleport.client.ssh_session import SessionRequest
 from teleport.client.targets import parse_target
 from teleport.foundation.errors import TeleportError
 
+_SPECIAL = (
+    "tty", "forward", "remote_forward", "dynamic_forward", "no_remote_exec", "forward_agent", "option", "config_file",
+    "x11_trusted", "x11_untrusted", "fork_after_authentication", "stdin_null", "local", "search", "query", "log_dir",
+    "debug", "insecure", "identity", "jumphost",
+)  # fmt: skip
+"""What makes `tsh ssh` more than a command with its input and output."""
+
 
 def interpret(words: list[str], environment: dict[str, str]) -> Action | None:
     """`ssh` with a command and nothing special, `proxy ssh`, `ls`. What is wrong is left to the program itself."""
@@ -42,25 +49,24 @@ def interpret(words: list[str], environment: dict[str, str]) -> Action | None:
 
 
 def _command(options: Namespace, environment: dict[str, str]) -> Action | None:
-    special = (options.tty, options.forward, options.remote_forward, options.dynamic_forward, options.no_remote_exec)
-    if any(special) or options.forward_agent or options.option or not options.literal:
-        return None
-    if options.debug or options.insecure or options.identity:
+    if not options.literal or any(getattr(options, name) for name in _SPECIAL):
         return None
     who = in_own_cluster(account.find(choice_of(options), environment))
     wanted = hosts.complete(parse_target(options.target), who, options, environment)._replace(port=options.port)
+    if wanted.labels:  # perhaps on several
+        return None
     return RunCommand(who, wanted, SessionRequest(" ".join(options.literal)))
 
 
 def _connection(options: Namespace, environment: dict[str, str]) -> Action | None:
-    if options.subcommand != "ssh" or options.debug or options.identity:
+    if options.subcommand != "ssh" or options.debug or options.identity or options.jumphost:
         return None
     who = in_own_cluster(account.find(choice_of(options), environment))
     return PassConnection(who, proxy.wanted_of(options, who), bool(options.fdpass))
 
 
 def _listing(options: Namespace, environment: dict[str, str]) -> Action | None:
-    if options.debug or options.identity or options.all or options.why_not:
+    if options.debug or options.identity or options.jumphost or options.all or options.why_not:
         return None
     criteria(options)  # what is wrong with them the program itself tells
     who = in_own_cluster(account.find(choice_of(options), environment))

@@ -21,10 +21,15 @@ def criteria(options: Namespace) -> dict[str, str]:
     if options.labels:
         found["labels"] = json.dumps(parse_labels(options.labels))
     if options.search:
-        found["search"] = " ".join(word.strip() for word in options.search.split(","))
+        found["search"] = words_of(options.search)
     if options.query:
         found["query"] = options.query
     return found
+
+
+def words_of(search: str) -> str:
+    """What `--search` says, as a list call takes it."""
+    return " ".join(word.strip() for word in search.split(","))
 
 
 def parse_labels(text: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from argparse import Namespace
 from teleport.cli.program import truth
 from teleport.client import account
 from teleport.client.account import Account, Choice
+from teleport.client.profile import DEFAULT_WEB_PORT, split_proxy
 from teleport.foundation.errors import BadParameter, Unsupported
 
 
@@ -32,7 +33,16 @@ def account_of(options: Namespace, *, expired: bool = False, headless: bool = Fa
         if not headless:
             raise Unsupported("--headless is for tsh ssh, tsh scp and tsh ls")
         return _headless_account(options)
-    return in_own_cluster(account.find(choice_of(options), expired=expired))
+    found = in_own_cluster(account.find(choice_of(options), expired=expired))
+    return found.through(*_jump_host(options.jumphost)) if options.jumphost else found
+
+
+def _jump_host(text: str) -> tuple[str, int]:
+    """Raises BadParameter. A proxy has no logins of its own: a `user@` is there by habit."""
+    if "," in text:
+        raise BadParameter(f"-J {text}: one proxy, not several; it reaches every server of the cluster")
+    host, port = split_proxy(text.rpartition("@")[2])
+    return host, port or DEFAULT_WEB_PORT
 
 
 def in_own_cluster(found: Account) -> Account:

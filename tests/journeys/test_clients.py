@@ -1,0 +1,80 @@
+"""tsh as a replacement of ssh, scp and sftp: many servers at once, options, X11, copies, its own configuration."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+from conftest import LOGIN
+from harness.cluster import Agent, Cluster, free_port
+from harness.people import Person
+from harness.processes import BIN, PATIENCE, Started, until
+
+
+def test_a_command_runs_on_all_servers_of_a_label(
+    cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
+) -> None:
+    both = sorted(["behind", cluster.name])
+    done = alice.tsh("ssh", f"--log-dir={tmp_path / 'logs'}", f"{LOGIN}@env=test", "echo out; echo err >&2").ok()
+    assert sorted(done.out.splitlines()) == [f"[{name}] out" for name in both]
+    assert sorted(done.err.splitlines()) == [f"[{name}] err" for name in both]
+    assert [(tmp_path / "logs" / f"{name}.stdout").read_text() for name in both] == ["out\n", "out\n"]
+    chosen = ("ssh", "--parallel=1", '--query=labels["env"] == "test"', f"{LOGIN}@")
+    partly = alice.tsh(*chosen, f"mkdir {tmp_path}/first 2>/dev/null || exit 3")
+    assert partly.status == 3, partly.err
+    assert "1 of 2 servers failed:" in partly.err
+    assert "exit status 3" in partly.err
+    assert alice.tsh("ssh", "--search=behind", f"{LOGIN}@", "echo one").ok().out == "one\n"
+    assert alice.tsh("ssh", f"{LOGIN}@place=behind", "echo one").ok().out == "one\n"  # unique: as by its name
+    shell = alice.tsh("ssh", f"{LOGIN}@env=test")
+    assert (shell.status, "choose one by its UUID" in shell.err, "behind" in shell.err) == (1, True, True)
+    nobody = alice.tsh("ssh", f"{LOGIN}@env=nowhere", "true")
+    assert (nobody.status, nobody.err) == (1, f"ERROR: no server fits '{LOGIN}@env=nowhere'\n")
+
+
+def test_an_interrupt_ends_a_command_everywhere(alice: Person, agent: Agent, tmp_path: Path) -> None:
+    command = f"echo x > {tmp_path}/$$; exec sleep 300"
+    started = Started([str(BIN / "tsh"), "ssh", f"{LOGIN}@env=test", command], tmp_path / "log", alice.environment)
+    until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2, "the command on both servers")
+    pids = [int(path.name) for path in tmp_path.glob("[0-9]*")]
+    os.kill(started.pid, signal.SIGINT)
+    assert started.process.wait(PATIENCE) == 130
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the commands' end")
+
+
+def test_a_command_goes_to_the_background_and_has_no_input(alice: Person, agent: Agent, tmp_path: Path) -> None:
+    command = f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; wc -c > {tmp_path}/done"
+    words = [str(BIN / "tsh"), "ssh", "-f", f"{LOGIN}@behind", command]
+    assert Started(words, tmp_path / "log", alice.environment).process.wait(PATIENCE) == 0
+    assert not (tmp_path / "done").exists()
+    (tmp_path / "go").touch()
+    until(lambda: (tmp_path / "done").exists() and (tmp_path / "done").read_text() == "0\n", "the command's end")
+    assert alice.tsh("ssh", "-f", f"{LOGIN}@nowhere", "true").status == 1
+    assert alice.tsh("ssh", "-n", f"{LOGIN}@behind", "wc -c", text="input").ok().out == "0\n"
+
+
+def test_options_files_and_sockets_as_with_ssh(alice: Person, agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"Host b\n  HostName behind\n  User {LOGIN}\n  SetEnv LC_WORD=told\n")
+    assert alice.tsh("ssh", "-F", str(tmp_path / "config"), "b", "echo $LC_WORD").ok().out == "told\n"
+    refused = alice.tsh("ssh", "-o", "StrictHostKeyChecking=no", f"{LOGIN}@behind", "true")
+    assert (refused.status, "nothing to skip" in refused.err) == (1, True)
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(tmp_path / "there"))
+        there.listen()
+        there.settimeout(30)
+        forward = f"{tmp_path / 'here'}:{tmp_path / 'there'}"
+        code = "import socket; s = socket.socket(1); s.connect('here'); s.sendall(b'hello')"
+        words = [str(BIN / "tsh"), "ssh", "--local", "-L", forward, f"{LOGIN}@behind", "python3", "-c", code]
+        started = Started(["env", "-C", str(tmp_path), *words], tmp_path / "log", alice.environment)
+        link, _ = there.accept()
+        assert link.recv(5) == b"hello"
+        assert started.process.wait(PATIENCE) == 0
+
+
+def test_another_proxy_of_the_cluster_by_jump_host(cluster: Cluster, alice: Person, agent: Agent) -> None:
+    jumped = alice.tsh("ssh", "-J", f"someone@127.0.0.1:{cluster.web_port}", f"{LOGIN}@behind", "echo here").ok()
+    assert jumped.out == "here\n"
+    nowhere = alice.tsh("ssh", "-J", f"127.0.0.1:{free_port()}", f"{LOGIN}@behind", "true")
+    assert "cannot connect to 127.0.0.1" in nowhere.err
