@@ -29,7 +29,7 @@ def chosen(*texts: str) -> SshOptions:
         ("Port=2222", "port", 2222),
         ("LocalForward=8080 localhost:80", "local", (Forward("127.0.0.1", 8080, "localhost", 80),)),
         ("RemoteForward=*:80:web:8080", "remote", (Forward("*", 80, "web", 8080),)),
-        ("LocalForward=/run/a.sock /run/b.sock", "local", (Forward("", 0, path="/run/a.sock", target_path="/run/b.sock"),)),
+        ("LocalForward=/run/a /run/b", "local", (Forward("", 0, path="/run/a", target_path="/run/b"),)),
         ("DynamicForward=1080", "dynamic", (Forward("127.0.0.1", 1080),)),
         ("ExitOnForwardFailure=no", "needs_forwards", False),
         ("SessionType=none", "session", "none"),
