@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 from ssh_post import ME, ROLE, Person, Site, run, site
 
@@ -105,3 +106,50 @@ async def test_copies_are_refused_where_roles_forbid_them(
     assert b"not allowed here by your roles" in ran.err
     assert not (tmp_path / "up").exists()
     await here.log.wait_for(*{"-s": ("sftp", "TS020E"), "-O": ("scp", "T3010E")}[protocol])
+
+
+async def test_a_client_of_another_make_finds_all_of_version_three_and_the_extensions(
+    here: Site, tmp_path: Path
+) -> None:
+    person = here.person()
+    async with (
+        asyncssh.connect(
+            "127.0.0.1", here.port, username=ME, config=None, known_hosts=str(here.directory / "known_hosts"),
+            client_keys=[(str(person.key), str(person.directory / "id-cert.pub"))], agent_path=None,
+        ) as connection,
+        connection.start_sftp_client() as files,
+    ):  # fmt: skip
+        assert files.version == 3
+        assert files.limits.max_read_len == 255 << 10
+        async with files.open(f"{tmp_path}/one", "wb", asyncssh.SFTPAttrs(permissions=0o640)) as file:
+            await file.write(b"0123456789")
+            await file.write(b"ab", 5)
+            await file.fsync()
+            assert (await file.stat()).size == 10
+            await file.setstat(asyncssh.SFTPAttrs(size=8))
+            assert (await file.statvfs()).bsize > 0
+        assert (tmp_path / "one").read_bytes() == b"01234ab7"
+        async with files.open(f"{tmp_path}/one", "ab") as file:
+            await file.write(b"!")
+        await files.link(f"{tmp_path}/one", f"{tmp_path}/hard")
+        assert (tmp_path / "hard").stat().st_nlink == 2
+        await files.symlink("one", f"{tmp_path}/soft")
+        assert await files.readlink(f"{tmp_path}/soft") == "one"
+        assert os.readlink(tmp_path / "soft") == "one"
+        await files.utime(f"{tmp_path}/soft", (7, 8), follow_symlinks=False)
+        assert (await files.lstat(f"{tmp_path}/soft")).mtime == 8
+        assert (await files.stat(f"{tmp_path}/soft")).size == 9
+        await files.posix_rename(f"{tmp_path}/hard", f"{tmp_path}/one")
+        with pytest.raises(asyncssh.SFTPFailure):
+            await files.rename(f"{tmp_path}/soft", f"{tmp_path}/one")
+        await files.makedirs(f"{tmp_path}/a/b/c")
+        assert await files.realpath(f"{tmp_path}/a/b/../b/c") == f"{tmp_path.resolve()}/a/b/c"
+        assert {entry.filename for entry in await files.readdir(f"{tmp_path}/a")} == {".", "..", "b"}
+        assert (await files.statvfs(str(tmp_path))).namemax >= 255
+        await files.rmtree(f"{tmp_path}/a")
+        with pytest.raises(asyncssh.SFTPNoSuchFile):
+            await files.stat(f"{tmp_path}/a")
+    for code in ("TS001I", "TS002I", "TS007I", "TS009I", "TS010I", "TS012I", "TS013I", "TS016I", "TS018I", "TS019I"):
+        await here.log.wait_for("sftp", code)
+    (failed,) = await here.log.wait_for("sftp", "TS016E")
+    assert failed.error == "file exists"

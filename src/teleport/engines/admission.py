@@ -81,6 +81,8 @@ class Admission:
         self.required: tuple[Requirement, ...] = ()
         """Who must be present in the person's sessions, as last decided."""
         self.when_required_changes: Callable[[], None] = lambda: None
+        self.when_decided: Callable[[], None] = lambda: None
+        """Called when it was decided again that the person may stay."""
         self._connection = connection
         self._role_sets = role_sets or RoleSetMemory()
         self._role_set: RoleSet | None = None
@@ -108,6 +110,7 @@ class Admission:
         except TeleportError as error:
             return Verdict(False, f"access cannot be decided now: {error.message}")
         if decision.allowed:
+            self.when_decided()
             return Verdict(True)
         return Verdict(False, decision.message_for_user(), decision.message_for_administrator())
 

@@ -6,6 +6,7 @@ Canonical Python and JSON forms are plain; the other spellings are accepted only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
@@ -85,6 +86,23 @@ def _set_apart(value: object) -> object:
     return value
 
 
+_SIZES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]{0,3})")
+
+
+def _size(value: object) -> object:
+    """Bytes, of a number or a text like `10MiB`. Raises BadParameter."""
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        if found is None or found[2].lower() not in _SIZES:
+            raise BadParameter(f"{value!r} is no size, expected a form like 500, 10MB or 10MiB")
+        return int(found[1]) * _SIZES[found[2].lower()]
+    return value
+
+
 def choice(
     field: str, numbers: Mapping[int, str], spellings: Mapping[object, object] | None = None
 ) -> Callable[[object], object]:
@@ -115,6 +133,9 @@ StringList = Annotated[list[str], meta(_string_list)]
 
 CommaList = Annotated[list[str], meta(_set_apart)]
 """A list of strings; a document may also give one string with commas."""
+
+Size = Annotated[int, msgspec.Meta(ge=0, extra={"coerce": _size})]
+"""Bytes; a document may also give a text like `10MB` or `10MiB`."""
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with its zone, RFC 3339."""

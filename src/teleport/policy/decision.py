@@ -88,5 +88,10 @@ _ALWAYS_TOLD = frozenset(
         Code.NOT_IN_LIST,
         Code.MEMBERSHIP_EXPIRED,
         Code.REQUIREMENT_UNMET,
+        Code.FILE_DENIED,
+        Code.FILE_NOT_ALLOWED,
+        Code.FILE_TOO_LARGE,
+        Code.FOLDER_MOVE,
+        Code.COPY_UNSEEN,
     }
 )

@@ -64,6 +64,13 @@ class Code(StrEnum):
     NOT_IN_LIST = "not_in_list"
     MEMBERSHIP_EXPIRED = "membership_expired"
     REQUIREMENT_UNMET = "requirement_unmet"
+    FILE_ALLOWED = "file_allowed"
+    FILE_NOT_DENIED = "file_not_denied"
+    FILE_DENIED = "file_denied"
+    FILE_NOT_ALLOWED = "file_not_allowed"
+    FILE_TOO_LARGE = "file_too_large"
+    FOLDER_MOVE = "folder_move"
+    COPY_UNSEEN = "copy_unseen"
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 from teleport.foundation.errors import BadParameter
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_conditions import LABEL_SELECTORS, RoleConditions
-from teleport.policy import expressions, patterns, templates
+from teleport.policy import expressions, path_patterns, patterns, templates
 from teleport.policy.languages import LABELS, REVIEW_WHERE, SESSION_FILTER, THRESHOLD, WHERE
 from teleport.policy.matching import FIELDS
 
@@ -49,9 +49,18 @@ def check(role: Role) -> None:
 def _texts(role: Role) -> Texts:
     for extension in role.spec.options.cert_extensions:
         yield "spec.options.cert_extensions", extension.value, templates.check
+    yield from _files(role)
     for name, side in (("allow", role.spec.allow), ("deny", role.spec.deny)):
         for field, text, check_one in _section(side):
             yield f"spec.{name}.{field}", text, check_one
+
+
+def _files(role: Role) -> Texts:
+    rules = role.spec.options.file_rules
+    if rules is not None:
+        for side, listed in (("deny", rules.deny), ("allow", rules.allow)):
+            for number, rule in enumerate(listed):
+                yield from _each(f"spec.options.file_rules.{side}[{number}].paths", rule.paths, path_patterns.check)
 
 
 def _section(side: RoleConditions) -> Texts:

@@ -169,6 +169,26 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
     Code.REQUIREMENT_UNMET: lambda r: (
         f'access list "{r.name}" gives nothing{_through(r)}: {r.field} asks for {_list(r.wanted)}.'
     ),
+    Code.FILE_ALLOWED: lambda r: f'{r.verb} of "{r.value}" allowed by role "{r.role}", {r.field}.',
+    Code.FILE_NOT_DENIED: lambda r: f'{r.verb} of "{r.value}" allowed: no file rule speaks against it.',
+    Code.FILE_DENIED: lambda r: (
+        f'{r.verb} of "{r.value}" denied by role "{r.role}", {r.field}'
+        f"{f' (larger than {_list(r.wanted)} bytes)' if r.wanted else ''}."
+    ),
+    Code.FILE_NOT_ALLOWED: lambda r: (
+        f'{r.verb} of "{r.value}" denied: no file rule of your roles allows it. They speak of {_list(r.wanted)}.'
+    ),
+    Code.FILE_TOO_LARGE: lambda r: (
+        f'{r.verb} of "{r.value}" denied: role "{r.role}", {r.field} allows at most {_list(r.wanted)} bytes.'
+    ),
+    Code.FOLDER_MOVE: lambda r: (
+        f'moving the folder "{r.value}" denied: the file rules of {_list(r.wanted)} cannot follow what is in it; '
+        "copy its files."
+    ),
+    Code.COPY_UNSEEN: lambda r: (
+        f'"{r.value}" denied: file copies are restricted ({_list(r.wanted)}), and what this program copies cannot be '
+        "seen; use sftp or scp."
+    ),
 }
 
 

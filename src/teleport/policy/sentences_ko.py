@@ -37,6 +37,10 @@ def _through(reason: Reason) -> str:
     return f" (경로: {reason.detail})" if reason.detail else ""
 
 
+def _way(reason: Reason) -> str:
+    return "업로드" if reason.verb == "upload" else "다운로드"
+
+
 def _rule_denied(reason: Reason) -> str:
     condition = f" (조건: {reason.detail})" if reason.detail else ""
     refusal = generic_refusal(reason.kind, reason.verb)
@@ -152,5 +156,25 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
     Code.MEMBERSHIP_EXPIRED: lambda r: f'접근 목록 "{r.name}"의 구성원 자격이 {r.value}에 끝났습니다.',
     Code.REQUIREMENT_UNMET: lambda r: (
         f'접근 목록 "{r.name}"에서 아무것도 주지 않습니다{_through(r)}: {r.field} 요건 {_list(r.wanted)}.'
+    ),
+    Code.FILE_ALLOWED: lambda r: f'"{r.value}" {_way(r)} 허용: 역할 "{r.role}", {r.field}.',
+    Code.FILE_NOT_DENIED: lambda r: f'"{r.value}" {_way(r)} 허용: 이를 막는 파일 규칙이 없습니다.',
+    Code.FILE_DENIED: lambda r: (
+        f'"{r.value}" {_way(r)} 거부: 역할 "{r.role}", {r.field}'
+        f"{f' (바이트 수 {_list(r.wanted)} 초과)' if r.wanted else ''}."
+    ),
+    Code.FILE_NOT_ALLOWED: lambda r: (
+        f'"{r.value}" {_way(r)} 거부: 이를 허용하는 파일 규칙이 역할에 없습니다. 규칙의 대상: {_list(r.wanted)}.'
+    ),
+    Code.FILE_TOO_LARGE: lambda r: (
+        f'"{r.value}" {_way(r)} 거부: 역할 "{r.role}", {r.field} 허용 한도는 {_list(r.wanted)} 바이트입니다.'
+    ),
+    Code.FOLDER_MOVE: lambda r: (
+        f'폴더 "{r.value}" 이동 거부: {_list(r.wanted)} 파일 규칙이 폴더의 내용을 따라갈 수 없습니다. '
+        "파일을 복사하십시오."
+    ),
+    Code.COPY_UNSEEN: lambda r: (
+        f'"{r.value}" 거부: 파일 복사가 제한되어 있고 ({_list(r.wanted)}) 이 프로그램이 복사하는 내용을 볼 수 '
+        "없습니다. sftp 또는 scp를 사용하십시오."
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from teleport.api.routes.catalog import PUBLIC_ROUTES
 from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
-from teleport.engines.ssh import sftp_protocol, sftp_server
+from teleport.engines.ssh import file_link, scp_command, scp_server, sftp_protocol, sftp_server
+from teleport.engines.ssh.file_desk import Desk
 from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
 from teleport.model import codec
 from teleport.model.resources.presets import presets
 from teleport.net import frames
-from teleport.policy import expressions, languages, templates
+from teleport.policy import command_words, expressions, languages, templates
 from teleport.policy.filters import ResourceFilter
 from teleport.storage.audit.lines import read_line
 from teleport.tunnel.messages import AgentHello, DataHello, DialRequest, FromAgent, FromProxy
@@ -331,12 +333,40 @@ def _sftp(data: bytes) -> None:
 def _sftp_request(data: bytes) -> None:
     """Requests that touch no file: what is opened is a handle that does not exist."""
     kind = bytes((sftp_server.CLOSE,))
-    sftp_server.Server().answer(memoryview(kind + data))
+    sftp_server.Server(Desk()).answer(memoryview(kind + data))
 
 
+def _scp_line(data: bytes) -> None:
+    """What a sink of the old protocol is told: announcements and times."""
+    scp_server.read_times(data[1:]) if data[:1] == b"T" else scp_server.read_announcement(data)
+
+
+def _scp_command(data: bytes) -> None:
+    """A command that is taken for a copy names one path, and no shell would make more of it."""
+    found = scp_command.parse(_text(data), "/home/alice")
+    assert found is None or ("t" in found.options) is not ("f" in found.options)
+
+
+def _words(data: bytes) -> None:
+    """Plain words, quoted again, are the same plain words."""
+    words = command_words.plain(_text(data))
+    assert words is None or command_words.plain(shlex.join(words)) == words
+
+
+_TOLD = (
+    b'{"do":"tell","action":1,"path":"/a","resolved":"/a","flags":1,"file":1}',
+    b'{"do":"tell","action":2,"path":"/a","read":1,"written":0,"sha256":"unknown","file":1}',
+    b'{"do":"ask","direction":"move","path":"/a","asked":"/a","to":"/b","size":1,"folder":false}',
+    b'{"do":"bases","bases":{"/a":"/b"}}',
+)
 _OPEN = sftp_server.framed(b"\3\0\0\0\1" + sftp_server.string(b"/etc/motd") + b"\0\0\0\1\0\0\0\0")
+_COMMANDS = (b"scp -r -t '/srv/a b'", b'scp -f "~/x" *.c', b"systemctl status ngi\\nx", b"a;b $(c)")
 FILES = (
+    Target("line of an old copy", _scp_line, (scp_server.Broken,), (b"C0644 12 name", b"D0755 0 d", b"T1 0 2 0")),
+    Target("command of an old copy", _scp_command, (), _COMMANDS),
+    Target("words of a command", _words, (), _COMMANDS),
     Target("SFTP as heard", _sftp, (), (_OPEN, sftp_server.framed(b"\1\0\0\0\3"), _OPEN * 3)),
+    Target("what a server of files tells", file_link.read, (BadParameter,), _TOLD),
     Target("SFTP request", _sftp_request, (sftp_server.Malformed,), (b"\0\0\0\1\0\0\0\4abcd", b"")),
 )
 

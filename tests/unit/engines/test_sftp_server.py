@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teleport.engines.ssh import sftp_server as sftp
+from teleport.engines.ssh.file_desk import Desk
 from teleport.engines.ssh.sftp_server import Server, serve
 
 
@@ -28,7 +29,7 @@ class Conversation:
     """Asks, and takes the answers apart."""
 
     def __init__(self) -> None:
-        self.server = Server()
+        self.server = Server(Desk())
         self._number = 0
 
     def ask(self, kind: int, *parts: bytes) -> tuple[int, bytes]:
@@ -56,7 +57,7 @@ def talk() -> Conversation:
 
 
 def test_greets_with_version_three_and_extensions() -> None:
-    answer = Server().answer(memoryview(bytes((sftp.INIT,)) + u32(3)))
+    answer = Server(Desk()).answer(memoryview(bytes((sftp.INIT,)) + u32(3)))
     assert answer[4:9] == bytes((sftp.VERSION,)) + u32(3)
     assert string("posix-rename@openssh.com") + string("1") in answer
 
@@ -163,7 +164,7 @@ harmless = [kind for kind in range(256) if kind not in (sftp.INIT, sftp.OPEN, sf
 @given(st.sampled_from(harmless), st.binary(max_size=60))
 def test_garbage_is_answered_with_a_status_or_refused(kind: int, body: bytes) -> None:
     try:
-        answer = Server().answer(memoryview(bytes((kind,)) + u32(1) + u32(0x7FFFFFFF) + body))
+        answer = Server(Desk()).answer(memoryview(bytes((kind,)) + u32(1) + u32(0x7FFFFFFF) + body))
     except sftp.Malformed:
         return
     assert answer[4] in (sftp.STATUS, sftp.NAME, sftp.ATTRS)
@@ -176,7 +177,7 @@ def test_who_does_not_speak_sftp_is_left(said: bytes) -> None:
     os.write(said_to, said)
     os.close(said_to)
     try:
-        assert serve(source, sink) == 11
+        assert serve(Desk(), source, sink) == 11
     finally:
         for descriptor in (source, heard, sink):
             os.close(descriptor)
@@ -189,7 +190,7 @@ def test_requests_together_are_answered_together_in_order(tmp_path: Path) -> Non
     packets += [bytes((sftp.STAT,)) + u32(number) + string(str(tmp_path)) for number in range(5)]
     os.write(said_to, b"".join(u32(len(packet)) + packet for packet in packets))
     os.close(said_to)
-    assert serve(source, sink) == 0
+    assert serve(Desk(), source, sink) == 0
     os.close(sink)
     answers = os.read(heard, 1 << 16)
     kinds = []

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -135,7 +136,9 @@ def test_a_client_sets_only_what_does_no_harm(name: str, permitted: bool, anythi
 async def test_files_are_served_as_the_user_with_nothing_else_open(spawner: Spawner, me: HostUser) -> None:
     user = NOBODY if os.geteuid() == 0 else me
     (read, to_server), (from_server, write) = open_pipe(), open_pipe()
-    process = await spawner.serve_files(user, (read, write, write))
+    link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = await spawner.serve_files(user, (read, write, write, theirs.fileno()))
+    theirs.close()
     os.close(read)
     os.close(write)
     os.write(to_server, b"\0\0\0\x05\x01\0\0\0\x03")
@@ -147,8 +150,10 @@ async def test_files_are_served_as_the_user_with_nothing_else_open(spawner: Spaw
     assert got[0][4] == 2
     told = os.stat(f"/proc/{process.pid}")
     assert told.st_uid in (user.uid, 0)
-    assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2"]
+    assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2", "3"]
     assert Path(f"/proc/{process.pid}/status").read_text().split("Uid:\t")[1].split()[:2] == [str(user.uid)] * 2
     os.close(to_server)
     assert await asyncio.wait_for(process.exited, 10) == 0
     await asyncio.wait_for(reader.ended, 10)
+    assert link.recv(1) == b""
+    link.close()

@@ -38,6 +38,9 @@ spec:
     port_forwarding: true
     ssh_port_forwarding: {local: {enabled: false}, remote: {enabled: true}}
     ssh_file_copy: true
+    file_rules:
+      deny: [{paths: [/etc/**], larger_than: 10}]
+      allow: [{directions: [upload], extensions: [csv], max_size: 10MiB}]
     client_idle_timeout: 15m0s
     disconnect_expired_cert: false
     max_sessions: 3

@@ -20,7 +20,9 @@ from teleport.model.events.file_transfer import (
     FileTransferred,
     SCPDisallowed,
     SCPDownloaded,
+    SCPDownloadFailed,
     SCPUploaded,
+    SCPUploadFailed,
     SFTPAction,
     SFTPDisallowed,
     SFTPSummary,
@@ -167,17 +169,36 @@ class Audit:
 
     # -- files
 
-    def sftp(self, sid: str, action: int, path: str, target: str, flags: int, error: str) -> None:
+    def sftp(self, sid: str, action: int, *, error: str, **facts: object) -> None:
+        """`facts` are fields of the event."""
         kind = sftp_event(SFTPAction(action), succeeded=not error)
-        self._tell(self._event(kind, sid=sid, action=action, path=path, target_path=target, flags=flags, error=error))
+        self._tell(self._event(kind, sid=sid, action=action, error=error, **facts))
 
-    def sftp_summary(self, sid: str, files: Iterable[tuple[str, int, int]]) -> None:
-        stats = [FileTransferred(path=path, bytes_read=read, bytes_written=written) for path, read, written in files]
+    def sftp_summary(self, sid: str, files: Iterable[tuple[str, int, int, str]]) -> None:
+        """Path, bytes read, bytes written and SHA-256 of each file."""
+        stats = [
+            FileTransferred(path=path, bytes_read=read, bytes_written=written, sha256=sha256)
+            for path, read, written, sha256 in files
+        ]
         self._tell(self._event(SFTPSummary, sid=sid, file_transfer_stats=stats))
 
-    def scp(self, sid: str, path: str, size: int, *, is_upload: bool) -> None:
-        kind: type[SCP] = SCPUploaded if is_upload else SCPDownloaded
-        self._tell(self._event(kind, sid=sid, path=path, len=size, action="upload" if is_upload else "download"))
+    def scp(self, sid: str, path: str, size: int, *, is_upload: bool, sha256: str = "", error: str = "") -> None:
+        kind: type[SCP]
+        if error:
+            kind = SCPUploadFailed if is_upload else SCPDownloadFailed
+        else:
+            kind = SCPUploaded if is_upload else SCPDownloaded
+        action = "upload" if is_upload else "download"
+        event = self._event(kind, sid=sid, path=path, len=size, action=action, sha256=sha256, exit_error=error)
+        self._tell(event)
+
+    def sftp_disallowed(self, sid: str, path: str, target: str, reason: str) -> str:
+        return self._id_of(
+            self._tell(self._event(SFTPDisallowed, sid=sid, path=path, target_path=target, error=reason))
+        )
+
+    def scp_disallowed(self, sid: str, path: str, action: str, reason: str) -> str:
+        return self._id_of(self._tell(self._event(SCPDisallowed, sid=sid, path=path, action=action, error=reason)))
 
     def file_copy_refused(self, command: str, reason: str) -> str:
         kind: type[SessionEvent] = SCPDisallowed if command else SFTPDisallowed

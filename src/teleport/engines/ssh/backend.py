@@ -15,6 +15,8 @@ import asyncssh
 from teleport.engines.admission import Admission
 from teleport.engines.ssh.displays import Display, Displays
 from teleport.engines.ssh.forwarding import Arrived, Far
+from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.wire.terminal import TerminalSize
 
 SFTP = "sftp"
@@ -29,6 +31,14 @@ class TerminalRequest:
         self.modes = dict(modes)
 
 
+class Copy(Protocol):
+    """A copy of files that our own server makes: it takes what the server tells, and answers what it asks."""
+
+    async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
+        """Start the server. Raises Unavailable."""
+        ...
+
+
 class Wish(Protocol):
     """What a client asks a session to run: a subsystem, a command, or a shell where there is none of them."""
 
@@ -36,6 +46,11 @@ class Wish(Protocol):
     command: str | None
     terminal: TerminalRequest | None
     display: Display | None
+
+    @property
+    def copy(self) -> Copy | None:
+        """Set where files are to be copied, and this host serves them."""
+        ...
 
     def variables(self) -> dict[str, str]:
         """Those the client was allowed to set."""
@@ -109,6 +124,11 @@ class Backend(Protocol):
 
     async def arrive(self, admission: Admission, certificate: str) -> None:
         """The client is who it says and may come in: make ready to serve it. Raises TeleportError with the reason."""
+        ...
+
+    @property
+    def home(self) -> str | None:
+        """The home of the login where files are served by us, path by path; None where another server does that."""
         ...
 
     def program(self, wish: Wish, screens: Screens) -> Program:

@@ -11,6 +11,7 @@ import asyncssh
 from teleport.engines.ssh.backend import SFTP, TerminalRequest
 from teleport.engines.ssh.displays import Display, DisplayRequest
 from teleport.engines.ssh.exit_status import FAILED, signal_name, signal_number
+from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
@@ -50,6 +51,7 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         self.terminal: TerminalRequest | None = None
         self.command: str | None = None
         self.subsystem = ""
+        self.copy: FileCopy | None = None
         self.channel: Any = None
         self.display: Display | None = None
         self._run: Run | None = None

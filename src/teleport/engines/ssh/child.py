@@ -6,7 +6,8 @@ little process takes a millisecond where forking the agent would take many, and 
 It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
 
     {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "terminal"}   + report, stdin, stdout, stderr
-    {"id", "do": "sftp", "cwd", "user"?}                                     + report, stdin, stdout, stderr
+    {"id", "do": "sftp", "cwd", "user"?, "governed", "bases", "links_first"} + report, stdin, stdout, stderr, link
+    {"id", "do": "scp", …, "options", "path", "pattern"}                     + report, stdin, stdout, stderr, link
     {"id", "do": "connect" | "listen", "path", "user"?}                      + report, on which a socket comes back
     {"id", "do": "signal", "signal", "group"}
 
@@ -14,8 +15,8 @@ It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answ
     {"id", "status"}     it ended (a wait status)
 
 "user" is [uid, gid, groups]; without it the program runs as we do. "report" is a socket that carries an error's
-text, or the descriptor asked for, and is closed by the exec that succeeds. When the agent is gone, all sessions are
-hung up.
+text, or the descriptor asked for, and is closed by the exec that succeeds. "link" is the socket of `file_desk`. When
+the agent is gone, all sessions are hung up.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import Any, NoReturn
 Request = dict[str, Any]
 
 MAX_REQUEST = 512 << 10
-MAX_DESCRIPTORS = 4
+MAX_DESCRIPTORS = 5
 MAX_OPEN = 1 << 16
 BACKLOG = 16
 UMASK = 0o022
@@ -146,7 +147,7 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
         os.setsid()
         if request["do"] == "run":
             run(request, descriptors[1:])
-        elif request["do"] == "sftp":
+        elif request["do"] in ("sftp", "scp"):
             serve_files(request, descriptors[1:], report)
         else:
             hand_back(request, report)
@@ -173,13 +174,21 @@ def take_descriptors(descriptors: list[int]) -> None:
 
 
 def serve_files(request: Request, descriptors: list[int], report: int) -> NoReturn:
-    """Be an SFTP server: no program is executed, so everything that must not stay open is closed here."""
-    take_descriptors(descriptors)
+    """Be a server of files: no program is executed, so everything that must not stay open is closed here."""
+    link = fcntl.fcntl(descriptors[3], fcntl.F_DUPFD_CLOEXEC, 10)
+    take_descriptors(descriptors[:3])
     change_user(request)
     enter(request)
     os.close(report)
-    os.closerange(3, MAX_OPEN)
-    os._exit(files.serve())
+    os.dup2(link, 3)
+    os.closerange(4, MAX_OPEN)
+    with suppress(BrokenPipeError):  # the agent is gone
+        desk = file_desk.Desk(socket.socket(fileno=3), is_governed=request["governed"], bases=request["bases"])
+        if request["do"] == "sftp":
+            os._exit(sftp_server.serve(desk, has_links_first=request["links_first"]))
+        path = os.fsencode(request["path"])
+        os._exit(scp_server.serve(desk, request["options"], path, is_pattern=request["pattern"]))
+    os._exit(255)
 
 
 def hand_back(request: Request, report: int) -> NoReturn:
@@ -240,7 +249,9 @@ def beside(name: str) -> Any:
     return module
 
 
-files = beside("sftp_server")
+file_desk = beside("file_desk")
+sftp_server = beside("sftp_server")
+scp_server = beside("scp_server")
 
 
 def main() -> None:

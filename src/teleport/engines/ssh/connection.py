@@ -193,6 +193,11 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
         return len(self._channels)
 
     @property
+    def client_version(self) -> str:
+        """As it named itself."""
+        return str(self.get_extra_info("client_version", ""))
+
+    @property
     def bytes_waiting(self) -> int:
         """What the peer has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0

@@ -50,6 +50,10 @@ class LocalBackend:
             self._give_back_account = give_back
         self._user = await host_users.find(admission.login)
 
+    @property
+    def home(self) -> str:
+        return self.user.home
+
     def program(self, wish: Wish, screens: Screens) -> Program:
         kind = TerminalProgram if wish.terminal is not None and not wish.subsystem else PipeProgram
         return kind(self._visit, wish, screens, self._spawner, self.user)

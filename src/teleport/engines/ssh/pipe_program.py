@@ -1,4 +1,4 @@
-"""A program of this host without a terminal: three pipes. Also our SFTP server, which is one."""
+"""A program of this host without a terminal: three pipes. Also our servers of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from teleport.engines.ssh.backend import SFTP, Screens, Wish
+from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.host_users import HostUser, shell_command
 from teleport.engines.ssh.spawner import Process, Spawner
@@ -51,8 +51,8 @@ class PipeProgram:
         self._errors = DescriptorReader(from_stderr, screens.show_error)
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
-        if self._wish.subsystem == SFTP:
-            return await self._spawner.serve_files(self._user, descriptors)
+        if self._wish.copy is not None:
+            return await self._wish.copy.launch(self._spawner, self._user, descriptors)
         path, argv = shell_command(self._user, self._wish.command)
         environment = session_environment(self._visit, self._wish, self._user, sid)
         return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False)

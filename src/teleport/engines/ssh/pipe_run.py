@@ -31,6 +31,8 @@ class PipeRun:
         self._sid = sid
         self._tap = tap
         self._is_waiting = False
+        if channel.copy is not None:
+            channel.copy.on_end = self._on_leave
         self._program = channel.visit.backend.program(channel, self)
 
     async def run(self) -> None:
@@ -115,6 +117,8 @@ class PipeRun:
 
     def _audit(self, status: int, problem: str) -> None:
         audit = self._channel.visit.audit
+        if self._channel.copy is not None:
+            self._channel.copy.end()
         if self._tap is not None:
             with contextlib.suppress(Exception):
                 self._tap.end()

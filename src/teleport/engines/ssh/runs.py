@@ -5,13 +5,18 @@ from __future__ import annotations
 import uuid
 
 from teleport.engines.guests import GuestAdmission
+from teleport.engines.ssh import scp_command
 from teleport.engines.ssh.backend import SFTP
 from teleport.engines.ssh.channel import Run, SessionChannel
+from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.guest_run import GuestRun
 from teleport.engines.ssh.pipe_run import PipeRun
-from teleport.engines.ssh.sftp import SftpTap, scp_tap
+from teleport.engines.ssh.sftp import ScpTap, SftpTap, scp_tap
 from teleport.engines.ssh.terminal_run import TerminalRun
+from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import AccessDenied, TeleportError
+from teleport.policy.reasons import Code, Reason
+from teleport.policy.sentences import Language, sentence
 from teleport.wire.joining import MODE_VARIABLE, SESSION_VARIABLE
 
 
@@ -25,13 +30,30 @@ def run_for(channel: SessionChannel) -> Run:
         _check_unwatched(channel)
     if channel.subsystem == SFTP:
         _check_file_copy(channel, "the SFTP subsystem")
-        return PipeRun(channel, sid, SftpTap(visit.audit, sid))
-    tap = scp_tap(visit.audit, sid, channel.command) if channel.command is not None else None
-    if tap is not None:
-        _check_file_copy(channel, "copying files")
+        return _sftp_run(channel, sid)
+    tap: ScpTap | None = None
+    if channel.command is not None:
+        home = visit.backend.home
+        scp = scp_command.parse(channel.command, home) if home is not None else None
+        if home is not None and scp is not None and channel.terminal is None:
+            _check_file_copy(channel, "copying files")
+            channel.copy = FileCopy(visit, sid, home, scp, _language(channel))
+            return PipeRun(channel, sid)
+        _check_unseen_copy(channel, channel.command)
+        tap = scp_tap(visit.audit, sid, channel.command)
     if channel.terminal is not None:
         return TerminalRun(channel, sid)
     return PipeRun(channel, sid, tap)
+
+
+def _sftp_run(channel: SessionChannel, sid: str) -> Run:
+    visit = channel.visit
+    home = visit.backend.home
+    if home is None:
+        _check_unseen_copy(channel, "sftp")
+        return PipeRun(channel, sid, SftpTap(visit.audit, sid))
+    channel.copy = FileCopy(visit, sid, home, language=_language(channel))
+    return PipeRun(channel, sid)
 
 
 def _guest_run(channel: SessionChannel, guest: GuestAdmission) -> Run:
@@ -64,8 +86,30 @@ def _check_unwatched(channel: SessionChannel) -> None:
 
 def _check_file_copy(channel: SessionChannel, what: str) -> None:
     visit = channel.visit
-    if not (visit.admission.options.ssh_file_copy and visit.post.permit_file_copy):
+    if not _may_copy(visit):
         event_id = visit.audit.file_copy_refused(
             channel.command or "", "file copies are not allowed by the roles or this node"
         )
         raise AccessDenied(f"{what} is not allowed here by your roles or this node", event_id=event_id)
+
+
+def _check_unseen_copy(channel: SessionChannel, command: str) -> None:
+    """Where copies are restricted, no program may make one that nobody here looks into."""
+    visit = channel.visit
+    rules = visit.admission.options.file_rules
+    if (_may_copy(visit) and not rules.are_set) or not scp_command.names_a_copier(command):
+        return
+    reason = Reason(code=Code.COPY_UNSEEN, value=command[:200], wanted=rules.roles or ("ssh_file_copy",))
+    event_id = visit.audit.file_copy_refused(channel.command or "", sentence(reason))
+    raise AccessDenied(sentence(reason, _language(channel)), event_id=event_id)
+
+
+def _may_copy(visit: Visit) -> bool:
+    return visit.admission.options.ssh_file_copy and visit.post.permit_file_copy
+
+
+def _language(channel: SessionChannel) -> Language:
+    """Of the person, as the client tells it."""
+    said = channel.variables()
+    spoken = said.get("LC_ALL") or said.get("LC_MESSAGES") or said.get("LANG") or ""
+    return "ko" if spoken.startswith("ko") else "en"

@@ -1,16 +1,20 @@
-"""Listeners to file copies: they tell the audit log what is done, file by file.
+"""Listeners to file copies that others serve: they tell the audit log what is done, file by file.
 
-Copies run as the host user, in a process of that user; we see them pass.
+Where the server is ours it tells by itself, see `file_copy`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 
 from teleport.engines.ssh import sftp_protocol as sftp
 from teleport.engines.ssh.audit import Audit
+from teleport.model.events.file_transfer import SFTPAction
 
 MAX_STATS = 10_000
+UNKNOWN = "unknown"
+"""The hash of what passes in pieces that nobody puts in order."""
 
 # SFTP request -> number of the action in the audit event
 ACTIONS = {
@@ -31,8 +35,9 @@ ACTIONS = {
 class FileStats:
     """What was carried of one file."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, is_file: bool) -> None:
         self.path = path
+        self.is_file = is_file
         self.bytes_read = 0
         self.bytes_written = 0
 
@@ -58,7 +63,7 @@ class SftpTap:
     def end(self) -> None:
         if self._stats:
             self._audit.sftp_summary(
-                self._sid, [(one.path, one.bytes_read, one.bytes_written) for one in self._stats]
+                self._sid, [(one.path, one.bytes_read, one.bytes_written, UNKNOWN) for one in self._stats]
             )
 
     def _take(self, answered: sftp.Answered) -> None:
@@ -74,20 +79,30 @@ class SftpTap:
                     stats.bytes_written += request.size
                 return
             case sftp.CLOSE:
-                self._open.pop(request.handle, None)
                 self._listed.discard(request.handle)
+                if (closed := self._open.pop(request.handle, None)) is not None and closed.is_file:
+                    self._close(closed)
                 return
             case sftp.READDIR:
                 if request.handle in self._listed:
                     return
                 self._listed.add(request.handle)
             case sftp.OPEN | sftp.OPENDIR if not answered.error:
-                opened = FileStats(request.path)
+                opened = FileStats(request.path, is_file=request.type == sftp.OPEN)
                 self._open[answered.handle] = opened
                 if request.type == sftp.OPEN and len(self._stats) < MAX_STATS:
                     self._stats.append(opened)
         path = request.path or (stats.path if stats is not None else "")
-        self._audit.sftp(self._sid, ACTIONS[request.type], path, request.target, request.flags, answered.error)
+        self._audit.sftp(
+            self._sid, ACTIONS[request.type], path=path, target_path=request.target, flags=request.flags,
+            error=answered.error,
+        )  # fmt: skip
+
+    def _close(self, closed: FileStats) -> None:
+        self._audit.sftp(
+            self._sid, SFTPAction.CLOSE, path=closed.path, bytes_read=closed.bytes_read,
+            bytes_written=closed.bytes_written, sha256=UNKNOWN, error="",
+        )  # fmt: skip
 
 
 class ScpTap:
@@ -101,6 +116,9 @@ class ScpTap:
         self._line = bytearray()
         self._skip = 0
         self._folders: list[str] = []
+        self._file = ""
+        self._size = 0
+        self._hash = hashlib.sha256()
 
     def hear_client(self, data: bytes) -> None:
         if self._is_upload:
@@ -111,15 +129,22 @@ class ScpTap:
             self._hear(data)
 
     def end(self) -> None:
-        """Nothing to sum up."""
+        """A file that was not carried to its end is told too."""
+        if self._file:
+            self._audit.scp(
+                self._sid, self._file, self._size - self._skip, is_upload=self._is_upload, error="cut off",
+                sha256=self._hash.hexdigest(),
+            )  # fmt: skip
 
     def _hear(self, data: bytes) -> None:
         position = 0
         while position < len(data):
             if self._skip:
                 passed = min(self._skip, len(data) - position)
+                self._hash.update(memoryview(data)[position : position + passed])
                 self._skip -= passed
                 position += passed
+                self._tell_whole()
                 continue
             end = data.find(b"\n", position)
             piece = data[position : end if end >= 0 else len(data)]
@@ -132,14 +157,20 @@ class ScpTap:
             self._take(self._line.decode("utf-8", "replace"))
             self._line.clear()
 
+    def _tell_whole(self) -> None:
+        if self._file and not self._skip:
+            self._audit.scp(
+                self._sid, self._file, self._size, is_upload=self._is_upload, sha256=self._hash.hexdigest()
+            )
+            self._file = ""
+
     def _take(self, line: str) -> None:
         kind, fields = line[:1], line[1:].split(" ", 2)
         if kind == "C" and len(fields) == 3 and fields[1].isdecimal():
-            size = int(fields[1][:20])
-            self._skip = size + 1
-            self._audit.scp(
-                self._sid, "/".join([self._path, *self._folders, fields[2]]), size, is_upload=self._is_upload
-            )
+            self._size = self._skip = int(fields[1][:20])
+            self._file = "/".join([self._path, *self._folders, fields[2]])
+            self._hash = hashlib.sha256()
+            self._tell_whole()
         elif kind == "D" and len(fields) == 3:
             self._folders.append(fields[2])
         elif kind == "E" and self._folders:
@@ -147,7 +178,7 @@ class ScpTap:
 
 
 def scp_tap(audit: Audit, sid: str, command: str) -> ScpTap | None:
-    """A listener when the command is the far end of scp; None when it is not."""
+    """A listener when the command is the far end of scp, however its path is written; None when it is not."""
     try:
         words = shlex.split(command)
     except ValueError:

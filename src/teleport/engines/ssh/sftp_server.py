@@ -1,7 +1,8 @@
 """An SFTP server, version 3 (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions, over standard input and output.
 
-It runs in a process of the host user's own, forked by `child`, and does only what the system lets that user do. It
-imports nothing of ours. Requests that arrive together are answered together.
+It runs in a process of the host user's own, forked by `child`, and does only what the system lets that user do, over
+the desk that tells and asks the agent (`file_desk`). It imports nothing of ours. Requests that arrive together are
+answered together.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from teleport.engines.ssh.file_desk import Desk, OpenFile
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
@@ -120,17 +125,19 @@ class Reader:
 class Folder:
     """A folder that is being listed."""
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, path: bytes, entries: list[bytes]) -> None:
         self.path = path
-        self.entries: Iterator[bytes] = iter([b".", b"..", *os.listdir(path)])
+        self.entries: Iterator[bytes] = iter(entries)
+        self.is_begun = False
 
 
 class Server:
     """One conversation. `answer` takes a packet without its length and gives the packet to send, with it."""
 
-    def __init__(self) -> None:
-        self._handles: dict[bytes, int | Folder] = {}
-        self._appending: set[int] = set()
+    def __init__(self, desk: Desk, *, has_links_first: bool = False) -> None:
+        self._desk = desk
+        self._has_links_first = has_links_first
+        self._handles: dict[bytes, OpenFile | Folder] = {}
         self._next = 0
         self._operations: dict[int, Callable[[Reader], bytes | None]] = {
             OPEN: self._open,
@@ -139,14 +146,14 @@ class Server:
             WRITE: self._write,
             LSTAT: lambda request: attributes(os.lstat(request.path())),
             STAT: lambda request: attributes(os.stat(request.path())),
-            FSTAT: lambda request: attributes(os.fstat(self._file(request))),
+            FSTAT: lambda request: attributes(os.fstat(self._file(request).descriptor)),
             SETSTAT: self._setstat,
             FSETSTAT: self._fsetstat,
-            OPENDIR: lambda request: self._hold(Folder(request.path())),
+            OPENDIR: self._opendir,
             READDIR: self._readdir,
-            REMOVE: lambda request: os.unlink(request.path()),
+            REMOVE: lambda request: desk.remove(request.path()),
             MKDIR: self._mkdir,
-            RMDIR: lambda request: os.rmdir(request.path()),
+            RMDIR: lambda request: desk.remove_folder(request.path()),
             REALPATH: lambda request: name(resolved(request.path())),
             RENAME: self._rename,
             READLINK: lambda request: name(os.readlink(request.path())),
@@ -172,36 +179,34 @@ class Server:
 
     def close(self) -> None:
         for held in self._handles.values():
-            if isinstance(held, int):
+            if not isinstance(held, Folder):
                 with contextlib.suppress(OSError):
-                    os.close(held)
+                    self._desk.close(held)
 
     # -- files
 
     def _open(self, request: Reader) -> bytes:
         path, wanted, given = request.path(), request.u32(), request.attributes()
+        self._check_room()
         flags = {1: os.O_RDONLY, 2: os.O_WRONLY, 3: os.O_RDWR}.get(wanted & 3, os.O_RDONLY)
         for bit, flag in ((4, os.O_APPEND), (8, os.O_CREAT), (16, os.O_TRUNC), (32, os.O_EXCL)):
             flags |= flag if wanted & bit else 0
         mode = given[MODE_FLAG][0] & 0o7777 if MODE_FLAG in given else 0o666
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, mode)
-        if wanted & 4:
-            self._appending.add(descriptor)
-        return self._hold(descriptor)
+        return self._hold(self._desk.open(path, flags, mode, wanted))
 
-    def _hold(self, held: int | Folder) -> bytes:
+    def _check_room(self) -> None:
         if len(self._handles) >= MAX_HANDLES:
-            if isinstance(held, int):
-                os.close(held)
             raise OSError(errno.EMFILE, "")
+
+    def _hold(self, held: OpenFile | Folder) -> bytes:
         self._next += 1
         handle = _u32.pack(self._next)
         self._handles[handle] = held
         return bytes((HANDLE,)) + string(handle)
 
-    def _file(self, request: Reader) -> int:
+    def _file(self, request: Reader) -> OpenFile:
         held = self._handles.get(request.string())
-        if not isinstance(held, int):
+        if held is None or isinstance(held, Folder):
             raise OSError(errno.EBADF, "")
         return held
 
@@ -209,43 +214,43 @@ class Server:
         held = self._handles.pop(request.string(), None)
         if held is None:
             raise OSError(errno.EBADF, "")
-        if isinstance(held, int):
-            self._appending.discard(held)
-            os.close(held)
+        if not isinstance(held, Folder):
+            self._desk.close(held)
         return status(OK)
 
     def _read(self, request: Reader) -> bytes:
-        descriptor, offset, size = self._file(request), request.u64(), request.u32()
-        data = os.pread(descriptor, min(size, MAX_DATA), offset)
+        file, offset, size = self._file(request), request.u64(), request.u32()
+        data = self._desk.read(file, offset, min(size, MAX_DATA))
         return bytes((DATA,)) + string(data) if data or not size else status(EOF)
 
     def _write(self, request: Reader) -> bytes:
-        descriptor, offset, data = self._file(request), request.u64(), request.view()
-        while data:
-            if descriptor in self._appending:
-                written = os.write(descriptor, data)
-            else:
-                written = os.pwrite(descriptor, data, offset)
-            offset += written
-            data = data[written:]
+        self._desk.write(self._file(request), request.u64(), request.view())
         return status(OK)
 
     # -- attributes
 
     def _setstat(self, request: Reader) -> None:
         path = request.path()
-        change(path, request.attributes())
+        self._desk.change(path, request.attributes())
 
     def _fsetstat(self, request: Reader) -> None:
-        descriptor = self._file(request)
-        change(descriptor, request.attributes())
+        file = self._file(request)
+        self._desk.change_open(file, request.attributes())
 
     # -- folders and names
+
+    def _opendir(self, request: Reader) -> bytes:
+        path = request.path()
+        self._check_room()
+        return self._hold(Folder(path, self._desk.listing(path)))
 
     def _readdir(self, request: Reader) -> bytes:
         folder = self._handles.get(request.string())
         if not isinstance(folder, Folder):
             raise OSError(errno.EBADF, "")
+        if not folder.is_begun:
+            folder.is_begun = True
+            self._desk.listed(folder.path)
         found = []
         for entry in folder.entries:
             try:
@@ -259,66 +264,43 @@ class Server:
 
     def _mkdir(self, request: Reader) -> None:
         path, given = request.path(), request.attributes()
-        os.mkdir(path, given[MODE_FLAG][0] & 0o7777 if MODE_FLAG in given else 0o777)
+        self._desk.make_folder(path, given[MODE_FLAG][0] & 0o7777 if MODE_FLAG in given else 0o777)
 
     def _rename(self, request: Reader) -> None:
         """What is there already is not replaced."""
         old, new = request.path(), request.path()
-        if stat.S_ISREG(os.lstat(old).st_mode):
-            try:
-                os.link(old, new, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EMLINK):
-                    raise
-            else:
-                os.unlink(old)
-                return
-        if os.path.lexists(new):
-            raise OSError(errno.EEXIST, "")
-        os.rename(old, new)
+        self._desk.rename(old, new, replace=False)
 
     def _symlink(self, request: Reader) -> None:
-        """OpenSSH sends the target first, against the draft, and everybody follows."""
+        """OpenSSH sends the target first, against the draft, and most follow; some only where OpenSSH serves."""
         target, link = request.path(), request.path()
-        os.symlink(target, link)
+        if self._has_links_first:
+            target, link = link, target
+        self._desk.symlink(target, link)
 
     def _extended(self, request: Reader) -> bytes | None:
         match request.string():
             case b"posix-rename@openssh.com":
                 old, new = request.path(), request.path()
-                os.rename(old, new)
+                self._desk.rename(old, new, replace=True)
             case b"hardlink@openssh.com":
                 old, new = request.path(), request.path()
-                os.link(old, new)
+                self._desk.link(old, new)
             case b"fsync@openssh.com":
-                os.fsync(self._file(request))
+                os.fsync(self._file(request).descriptor)
             case b"lsetstat@openssh.com":
                 path = request.path()
-                change(path, request.attributes(), follow=False)
+                self._desk.change(path, request.attributes(), follow=False)
             case b"statvfs@openssh.com":
                 return file_system(os.statvfs(request.path()))
             case b"fstatvfs@openssh.com":
-                return file_system(os.fstatvfs(self._file(request)))
+                return file_system(os.fstatvfs(self._file(request).descriptor))
             case b"limits@openssh.com":
                 limits = struct.pack(">QQQQ", MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES)
                 return bytes((EXTENDED_REPLY,)) + limits
             case _:
                 return status(UNSUPPORTED)
         return None
-
-
-def change(target: bytes | int, given: dict[int, tuple[int, ...]], *, follow: bool = True) -> None:
-    """Size, mode, times, owner, in that order, as OpenSSH does."""
-    if SIZE_FLAG in given:
-        os.truncate(target, given[SIZE_FLAG][0])
-    if MODE_FLAG in given and follow:
-        os.chmod(target, given[MODE_FLAG][0] & 0o7777)
-    if TIME_FLAG in given:
-        accessed, modified = given[TIME_FLAG]
-        os.utime(target, (accessed, modified), follow_symlinks=follow)
-    if OWNER_FLAG in given:
-        user, group = given[OWNER_FLAG]
-        os.chown(target, user, group, follow_symlinks=follow)
 
 
 def resolved(path: bytes) -> bytes:
@@ -330,6 +312,8 @@ def status(code: int, error: OSError | None = None) -> bytes:
     words = WORDS.get(code, b"Failure")
     if code == FAILURE and error is not None and error.errno:
         words = os.strerror(error.errno).encode()
+    elif reason := getattr(error, "reason", ""):  # of the rules that refuse it
+        words = reason.encode("utf-8", "replace")
     return bytes((STATUS,)) + _u32.pack(code) + string(words) + string(b"")
 
 
@@ -386,9 +370,9 @@ def framed(packet: bytes) -> bytes:
     return _u32.pack(len(packet)) + packet
 
 
-def serve(source: int = 0, sink: int = 1) -> int:
+def serve(desk: Desk, source: int = 0, sink: int = 1, *, has_links_first: bool = False) -> int:
     """Answer until the client ends. The exit status: 0, or 11 for a client that does not speak SFTP."""
-    server = Server()
+    server = Server(desk, has_links_first=has_links_first)
     waiting = b""
     try:
         while piece := os.read(source, TURN):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.foundation.descriptors import give_usual_limit
 from teleport.foundation.errors import AccessDenied, Unavailable
 from teleport.foundation.logs import get_logger
@@ -68,13 +69,29 @@ class Spawner:
         request = {"do": "run", "path": path, "argv": list(argv), "env": dict(env), "cwd": user.home}
         return await self._started({**request, "terminal": is_terminal}, user, descriptors)
 
-    async def serve_files(self, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
-        """Serve SFTP as `user`, beginning in its home directory. Raises Unavailable with the reason."""
-        return await self._started({"do": "sftp", "cwd": user.home}, user, descriptors)
-
-    async def _started(
-        self, request: dict[str, object], user: HostUser, descriptors: tuple[int, int, int]
+    async def serve_files(
+        self,
+        user: HostUser,
+        descriptors: tuple[int, int, int, int],
+        *,
+        scp: ScpCommand | None = None,
+        has_links_first: bool = False,
+        is_governed: bool = False,
+        bases: Sequence[str] = (),
     ) -> Process:
+        """Serve SFTP, or the far end of one old copy, as `user` in its home directory. Raises Unavailable.
+
+        The last descriptor is the link of `file_desk`, which tells what `is_governed` and `bases` mean;
+        `has_links_first`: the client names a symbolic link before its target.
+        """
+        request: dict[str, object] = {"cwd": user.home, "governed": is_governed, "bases": list(bases)}
+        if scp is not None:
+            request |= {"do": "scp", "options": scp.options, "path": scp.path, "pattern": scp.is_pattern}
+        else:
+            request |= {"do": "sftp", "links_first": has_links_first}
+        return await self._started(request, user, descriptors)
+
+    async def _started(self, request: dict[str, object], user: HostUser, descriptors: tuple[int, ...]) -> Process:
         process, report = self._start(request, user, descriptors)
         with report:
             try:

@@ -13,6 +13,7 @@ from teleport.model.events.base import SessionEvent, variant
 
 class SFTPAction(IntEnum):
     OPEN = 1
+    CLOSE = 2
     SETSTAT = 7
     OPENDIR = 9
     READDIR = 10
@@ -34,7 +35,11 @@ class FileAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class SFTP(SessionEvent):
-    """One action; its class comes from `sftp_event`."""
+    """One action; its class comes from `sftp_event`.
+
+    `resolved_path` is where an opened file really was. A file that is closed tells what was carried of it and the
+    SHA-256 of that: hexadecimal, or `unknown` when it was not carried in order from its start.
+    """
 
     type: ClassVar[str] = "sftp"
 
@@ -44,6 +49,10 @@ class SFTP(SessionEvent):
     flags: int = 0
     working_directory: str = ""
     attributes: FileAttributes | None = None
+    resolved_path: str = ""
+    bytes_read: int = 0
+    bytes_written: int = 0
+    sha256: str = ""
 
 
 def _name(action: SFTPAction) -> str:
@@ -70,6 +79,7 @@ class FileTransferred(msgspec.Struct, kw_only=True, omit_defaults=True):
     path: str = ""
     bytes_read: int = 0
     bytes_written: int = 0
+    sha256: str = ""
 
 
 class SFTPSummary(SessionEvent):
@@ -82,7 +92,7 @@ class SFTPSummary(SessionEvent):
 
 
 class SCP(SessionEvent):
-    """`action` is download or upload."""
+    """`action` is download or upload; `sha256` is that of the bytes that were carried."""
 
     type: ClassVar[str] = "scp"
 
@@ -91,6 +101,7 @@ class SCP(SessionEvent):
     action: str = ""
     exit_code: str = msgspec.field(name="exitCode", default="")
     exit_error: str = msgspec.field(name="exitError", default="")
+    sha256: str = ""
 
 
 class SCPDownloaded(SCP):

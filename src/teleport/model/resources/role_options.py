@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from teleport.model.resource import Model, one_of, require
+from teleport.model.resources.file_rules import FileRules
 from teleport.model.values import Duration, Flag, StringList, choice, meta
 
 DEFAULT_MAX_SESSION_TTL = Duration(hours=30)
@@ -122,6 +123,7 @@ class RoleOptions(Model):
     port_forwarding: Flag | None = None  # true
     ssh_port_forwarding: SSHPortForwarding | None = None  # falls back to port_forwarding
     ssh_file_copy: Flag | None = None  # true
+    file_rules: FileRules | None = None  # every file
     client_idle_timeout: Duration | None = None  # none
     disconnect_expired_cert: Flag | None = None  # false
     max_sessions: int = 0  # unlimited
@@ -164,5 +166,7 @@ class RoleOptions(Model):
         for field in ("client_idle_timeout", "mfa_verification_interval"):
             value = getattr(self, field)
             require(value is None or value >= Duration(), f"spec.options.{field} is {value}, expected 0 or more")
+        if self.file_rules is not None:
+            self.file_rules.check()
         for extension in self.cert_extensions:
             require(extension.name, "spec.options.cert_extensions: name is missing")
