@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ R = TypeVar("R", bound=Resource)
 Source = Callable[[], AsyncIterator[Message]]
 """Called again after it ended or failed; what it gives begins with a Snapshot."""
 
+_CHANGES_KEPT = 8192
 _SAVE_EVERY = 5.0
 _SAVE_UNCHANGED_AFTER = timedelta(minutes=5)
 
@@ -38,6 +41,14 @@ class _Shelf:
         self.by_name: dict[str, Resource] = {}
         self.indexes = Indexes(kind)
         self._in_order: tuple[Resource, ...] | None = ()
+        self._changed: deque[str] = deque(maxlen=_CHANGES_KEPT)
+        self._changes = 0
+
+    def changed_since(self, mark: int) -> tuple[int, Collection[str] | None]:
+        missing = self._changes - mark
+        if mark < 0 or missing > len(self._changed):
+            return self._changes, None
+        return self._changes, dict.fromkeys(islice(reversed(self._changed), missing))
 
     def put(self, resource: Resource) -> None:
         self.remove(resource.key)
@@ -46,6 +57,8 @@ class _Shelf:
 
     def remove(self, name: str) -> None:
         self._in_order = None
+        self._changed.append(name)
+        self._changes += 1
         if (old := self.by_name.pop(name, None)) is not None:
             self.indexes.remove(old)
 
@@ -136,6 +149,17 @@ class Replica:
     def list(self, kind: type[R]) -> tuple[R, ...]:
         """All of a kind in order of names. Raises as `get`."""
         return _typed(kind, self._shelf(kind).in_order())
+
+    def count(self, kind: type[R]) -> int:
+        """Raises as `get`."""
+        return len(self._shelf(kind).by_name)
+
+    def changed_since(self, kind: type[R], mark: int) -> tuple[int, Collection[str] | None]:
+        """A mark to ask with again, and the names of what was put or deleted since `mark`; -1 is the beginning.
+
+        None where the answer is not known any more: everything may have changed. Raises as `get`.
+        """
+        return self._shelf(kind).changed_since(mark)
 
     def _shelf(self, kind: type[Resource]) -> _Shelf:
         shelf = self._shelves.get(kind.KIND)

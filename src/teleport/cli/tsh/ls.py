@@ -52,8 +52,8 @@ def print_nodes(account: Account, options: Namespace, out: TextIO) -> None:
         _print_table(pages, out, verbose=bool(options.verbose))
     elif options.format == "names":
         for page in pages:
-            for node in page:
-                print(output.printable(hostname(node)), file=out)
+            if page:
+                print("\n".join(output.printable(hostname(node)) for node in page), file=out, flush=True)
     else:
         print(output.document([in_order(node) for page in pages for node in page], options.format), file=out)
 
