@@ -7,15 +7,13 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from teleport.agent import identity as identities
 from teleport.agent import registration
 from teleport.agent.identity import HostIdentity
 from teleport.agent.registration import IDENTITY_FILE, Enrolment
 from teleport.api.changes import remote_source
 from teleport.api.client import Client
-from teleport.api.routes import audit, recordings, sessions
+from teleport.api.session_sink import SessionSink
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.engines.admission import KINDS
@@ -23,29 +21,26 @@ from teleport.engines.engine import SshHostKey
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
-from teleport.model.codec import encode_json
 from teleport.model.resources.cert_authority import CertAuthority
-from teleport.model.resources.session_tracker import SessionTracker
 from teleport.net.address import Address
 from teleport.storage.feed import Message
 from teleport.storage.replica import Replica
 from teleport.tunnel.agent_pool import TunnelContexts
-from teleport.wire.recording import RecordingInfo
 from teleport.wire.tls_names import ALPN_TUNNEL, ALPN_TUNNEL_DATA
 
 log = get_logger("agent")
 
-UPLOAD_TIMEOUT = 120.0
 _RETRY = 60.0
 
 
 class ClusterAccess:
-    """The host's identity as it is now, and what is made of it. Also where events, recordings and trackers go."""
+    """The host's identity as it is now, and what is made of it; `sink` is where events and recordings go."""
 
     def __init__(self, server: Address, identity: HostIdentity, clock: Clock) -> None:
         self._server = server
         self._clock = clock
         self._retired: list[Client] = []
+        self.sink = SessionSink(lambda: self.client)
         self._adopt(identity)
 
     def _adopt(self, identity: HostIdentity) -> None:
@@ -97,26 +92,3 @@ class ClusterAccess:
     async def close(self) -> None:
         for client in (*self._retired, self.client):
             await client.close()
-
-    # -- session.emitter.Send
-
-    async def send_events(self, events: Sequence[bytes]) -> None:
-        await self.client.call(audit.EMIT, audit.EmitEvents(events=tuple(map(msgspec.Raw, events))))
-
-    # -- session.uploader.RecordingSink
-
-    async def upload(self, sid: str, part_number: int, content: bytes) -> None:
-        request = recordings.UploadPart(session_id=sid, number=part_number, content=content)
-        await self.client.call(recordings.UPLOAD_PART, request, timeout=UPLOAD_TIMEOUT)
-
-    async def complete(self, sid: str, parts: int, info: RecordingInfo) -> None:
-        await self.client.call(recordings.COMPLETE, recordings.CompleteRecording(session_id=sid, parts=parts))
-
-    # -- session.tracker.TrackerSink
-
-    async def put(self, tracker: SessionTracker) -> None:
-        request = sessions.PutSession(tracker.name, msgspec.Raw(encode_json(tracker)))
-        await self.client.call(sessions.PUT, request)
-
-    async def delete(self, sid: str) -> None:
-        await self.client.call(sessions.DELETE, sessions.SessionName(sid))

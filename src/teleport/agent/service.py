@@ -19,7 +19,6 @@ from teleport.agent.cluster_access import ClusterAccess
 from teleport.agent.dispatch import Dispatch
 from teleport.agent.heartbeat import Heartbeat, LabelCommand
 from teleport.agent.identity import HostIdentity
-from teleport.agent.recovery import ended_sessions
 from teleport.agent.registration import Enrolment
 from teleport.engines.admission import KINDS
 from teleport.engines.catalog import ENGINES
@@ -42,6 +41,7 @@ from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
 from teleport.session.recorder import RecorderFactory
 from teleport.session.recording_spool import RecordingSpool
+from teleport.session.recovery import ended_sessions
 from teleport.session.tracker import Trackers
 from teleport.session.uploader import Uploader
 from teleport.storage.replica import Replica
@@ -123,11 +123,11 @@ class AgentService:
         config, clock, cluster = self._config, self._clock, access.identity.cluster
         recordings = RecordingSpool(config.data_dir / "recordings")
         recovered = await asyncio.to_thread(recordings.recover, clock.now())
-        emitter = Emitter(access.send_events, EventSpool(config.data_dir / "events"), clock, cluster)
-        uploader = Uploader(recordings, access)
+        emitter = Emitter(access.sink.send_events, EventSpool(config.data_dir / "events"), clock, cluster)
+        uploader = Uploader(recordings, access.sink)
         recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge)
         stack.callback(recorders.close)
-        trackers = Trackers(access, clock)
+        trackers = Trackers(access.sink, clock)
         replica = Replica(
             (*KINDS, *static_accounts.KINDS), access.changes, clock, path=config.data_dir / "replica.json"
         )

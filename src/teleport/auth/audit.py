@@ -21,6 +21,8 @@ from teleport.foundation.errors import BadParameter, LimitExceeded
 from teleport.foundation.logs import get_logger
 from teleport.model.events.catalog import EVENTS
 from teleport.model.events.trimming import MAX_EVENT
+from teleport.model.resources.node import Node
+from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.policy.actions import ActionContext
 from teleport.storage.audit_search import MAX_LIMIT, EventQuery
 
@@ -72,7 +74,8 @@ class Audit:
             raise BadParameter(f"event: {error}") from error
         if not caller.is_admin:
             await self._check_own(caller, envelope, owners)
-            # what a proxy tells of a node it led somebody to names both
+            # what a proxy tells of a node that it leads people to, or serves, names both
+            event.pop("forwarded_by", None)
             event["forwarded_by" if self._is_about_node(caller, envelope) else "server_id"] = caller.host_id
         event["cluster_name"] = self._cluster.name
         event.setdefault("uid", new_uuid())
@@ -86,9 +89,9 @@ class Audit:
             await self._guard.refuse(caller, f"a {role} does not emit events of type {envelope.event!r}")
         if _TYPES.get(envelope.code, envelope.event) != envelope.event:
             await self._guard.refuse(caller, f"code {envelope.code!r} is not of events of type {envelope.event!r}")
-        if self._is_about_node(caller, envelope):
-            return
-        if envelope.server_id.removesuffix(f".{self._cluster.name}") not in ("", caller.host_id):
+        is_served = await self._is_served(caller, envelope, owners)
+        server = envelope.server_id.removesuffix(f".{self._cluster.name}")
+        if not is_served and server not in ("", caller.host_id):
             await self._guard.refuse(
                 caller, "a host emits events about itself alone", f"event {envelope.event} of {envelope.server_id!r}"
             )
@@ -99,7 +102,20 @@ class Audit:
 
     @staticmethod
     def _is_about_node(caller: Caller, envelope: _Envelope) -> bool:
-        return caller.system_role == "Proxy" and envelope.event == "session.connect" and bool(envelope.server_id)
+        return caller.system_role == "Proxy" and bool(envelope.server_id) and envelope.server_id != caller.host_id
+
+    async def _is_served(self, caller: Caller, envelope: _Envelope, owners: dict[str, str]) -> bool:
+        """Whether it is about a node that this proxy leads people to, or serves in its agent's stead."""
+        if not self._is_about_node(caller, envelope):
+            return False
+        if envelope.event == "session.connect":
+            return True
+        if envelope.sid and await self._owner(envelope.sid, owners) == caller.host_id:
+            return True
+        node = await self._cluster.store.find(Node, envelope.server_id)
+        if node is None:
+            return False
+        return node.is_openssh or (await self._cluster.store.get_singleton(SessionRecordingConfig)).spec.at_proxy
 
     async def _owner(self, session_id: str, owners: dict[str, str]) -> str:
         if session_id not in owners:

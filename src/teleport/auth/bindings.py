@@ -13,6 +13,7 @@ from teleport.api.routes import (
     access,
     access_lists,
     access_requests,
+    agentless,
     audit,
     certificates,
     changes,
@@ -34,6 +35,7 @@ from teleport.api.server import Binding
 from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_requests.parts import AccessRequests
+from teleport.auth.agentless import Agentless
 from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
 from teleport.auth.export import Export
@@ -73,6 +75,7 @@ class Parts:
     recovery: Recovery
     hosts: Hosts
     issuing: Issuing
+    agentless: Agentless
     export: Export
     tokens: JoinTokens
     resources: Resources
@@ -126,6 +129,8 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(certificates.ISSUE, parts.issuing.issue),
         _bind(certificates.ISSUE_HOST, parts.issuing.issue_host),
         _bind(certificates.ISSUE_DATABASE, parts.issuing.issue_database),
+        _bind(agentless.ISSUE_SERVER, parts.agentless.server),
+        _bind(agentless.ISSUE_LOGIN, parts.agentless.login),
         _bind(certificates.AUTHORITIES, parts.export.all),
         _bind(certificates.EXPORT, parts.export.text),
         _bind(tokens.CREATE, parts.tokens.create),

@@ -22,7 +22,7 @@ from teleport.auth.user_rules import check_user
 from teleport.auth.users import Users
 from teleport.auth.webhooks.hooks import webhook_of
 from teleport.credentials import attestation
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model.resource import Resource
 from teleport.model.resources.access_list import AccessList, AccessListMember, AccessListReview
 from teleport.model.resources.access_monitoring_rule import AccessMonitoringRule
@@ -160,6 +160,11 @@ async def _write_plugin(ground: Ground, caller: Caller, new: Resource, old: Reso
 
 async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, Node)
+    if new.sub_kind == "openssh-ec2-ice":
+        raise Unsupported(
+            "nodes of the sub_kind openssh-ec2-ice are known, and not served yet: use sub_kind openssh, with sshd "
+            "trusting this cluster (teleport join openssh)"
+        )
     if not caller.host_id and not new.is_openssh:
         raise BadParameter("only nodes of the sub_kind openssh are created by hand; agents announce themselves")
 

@@ -15,6 +15,7 @@ from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_lists.watching import GrantWatch
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.admin_actions import AdminActions
+from teleport.auth.agentless import Agentless
 from teleport.auth.audit import Audit
 from teleport.auth.authorities import Authorities
 from teleport.auth.bindings import Parts, bindings
@@ -207,6 +208,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,
         issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions, access_requests.assuming),
+        agentless=Agentless(cluster, guard),
         export=Export(cluster),
         tokens=JoinTokens(cluster, guard, admin_actions),
         resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),

@@ -59,8 +59,11 @@ class SessionOwners:
 
 class _Told(msgspec.Struct, frozen=True):
     server_id: object = ""
+    forwarded_by: object = ""
 
 
 def _host(line: bytes) -> str:
-    told = msgspec.json.decode(line, type=_Told).server_id
-    return told if isinstance(told, str) else ""
+    """The proxy, where it was one that served the host."""
+    told = msgspec.json.decode(line, type=_Told)
+    host = told.forwarded_by or told.server_id
+    return host if isinstance(host, str) else ""

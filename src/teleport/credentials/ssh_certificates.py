@@ -31,6 +31,7 @@ __all__ = [
     "UserCertificate",
     "authorized_keys_lines",
     "issue_host",
+    "issue_openssh",
     "issue_user",
     "known_hosts_lines",
     "read_host",
@@ -125,6 +126,22 @@ def issue_host(
             raise BadParameter(f"host {identity.username!r}: {name!r} is no name of one host")
     builder = _builder(identity, public_key, now, names).type(ssh.SSHCertificateType.HOST)
     return _sign(builder, ssh_extensions.encode_host(identity), ca)
+
+
+def issue_openssh(
+    identity: Identity, login: str, public_key: PublicKey, ca: SshAuthority, now: datetime, permits: Permits
+) -> str:
+    """A line with which a proxy enters a stock sshd as `login`, until `identity.expires`. Raises BadParameter.
+
+    It says who comes, for sshd's log, and nothing else of them; it is signed by the openssh authority, so that no
+    server of ours takes it.
+    """
+    if identity.is_host or ca.kind != "openssh" or ca.cluster != identity.cluster:
+        raise BadParameter(f"the {ca.kind} authority does not let {identity.username!r} into servers of others")
+    if not login or not login.isprintable() or login.startswith("-") or "," in login:
+        raise BadParameter(f"{login!r} is no login of a server")
+    builder = _builder(identity, public_key, now, (login,)).type(ssh.SSHCertificateType.USER)
+    return _sign(builder, ssh_extensions.encode_permits(permits), ca)
 
 
 def read_user(certificate: str) -> UserCertificate:

@@ -11,6 +11,7 @@ from typing import Protocol
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_offers import HostOffers
+from teleport.engines.upstream import Upstream
 from teleport.foundation.clock import Clock
 from teleport.model.resources.node import Node
 from teleport.net.handoff import HandedOff
@@ -74,6 +75,8 @@ class Post:
     accounts: HostAccounts | None = None
     """Makes host users for sessions; None where the operator does not want that."""
     limits: Limits = field(default_factory=Limits)
+    upstream: Upstream | None = None
+    """The host that is served, where it is another than this one."""
     sessions: dict[str, LiveSession] = field(default_factory=dict)
     """The sessions that run now, by id."""
 

@@ -19,7 +19,7 @@ from teleport.api.client import Answer, Client, StreamedAnswer
 from teleport.api.routes import audit, public
 from teleport.auth.bootstrap import LocalIdentity
 from teleport.credentials.authorities import TrustedAuthority, trusted
-from teleport.engines.admission import ENFORCES
+from teleport.engines import admission
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import BadParameter, TeleportError
 from teleport.foundation.logs import get_logger
@@ -35,6 +35,7 @@ from teleport.process.config.settings import ProxySettings
 from teleport.process.health import Health
 from teleport.process.host_tls import HostTls, PublicCertificates
 from teleport.process.passage import Passage
+from teleport.process.terminations import SessionKeeping
 from teleport.proxy.service import ProxyConfig, ProxyLimits, ProxyService
 from teleport.proxy.web.app import WebApp
 from teleport.session.emitter import Emitter
@@ -44,10 +45,7 @@ from teleport.wire.tls_names import auth_server_name
 
 log = get_logger("proxy")
 
-KINDS = (
-    "role", "lock", "node", "cert_authority", "cluster_auth_preference", "cluster_networking_config",
-    "session_recording_config", "session_tracker",
-)  # fmt: skip
+KINDS = (*admission.KINDS, "session_tracker")
 RENEW_EVERY = timedelta(days=1).total_seconds()
 BEAT_EVERY = 60.0
 BEAT_RETRY = 5.0
@@ -122,12 +120,16 @@ class ProxyServer:
             self._place.clock,
             trust_forwarded_for=self._settings.trust_forwarded_for,
         )
-        self._service = service = ProxyService(self._config(tls, replica, emitter, web))
+        keeping = SessionKeeping(folder, client, self._place.clock, self._cluster)
+        self._service = service = ProxyService(self._config(tls, replica, emitter, web, keeping))
         try:
+            await keeping.recover(emitter)
             async with asyncio.TaskGroup() as group:
                 ready = asyncio.Event()
                 group.create_task(replica.run(ready.set), name="proxy replica")
                 group.create_task(emitter.run(lambda: None), name="proxy events")
+                for part in keeping.services:
+                    group.create_task(part.run(lambda: None), name=f"proxy {part.name}")
                 await ready.wait()
                 self._follow_trust(replica)
                 group.create_task(self._stay_trusted(replica), name="proxy trust")
@@ -139,8 +141,11 @@ class ProxyServer:
         finally:
             web.close()
             await transport.close()
+            keeping.close()
 
-    def _config(self, tls: HostTls, replica: Replica, emitter: Emitter, web: WebApp) -> ProxyConfig:
+    def _config(
+        self, tls: HostTls, replica: Replica, emitter: Emitter, web: WebApp, keeping: SessionKeeping
+    ) -> ProxyConfig:
         settings, passage = self._settings, self._passage
         addresses = [settings.listen] + ([settings.tunnel_listen] if settings.tunnel_listen else [])
         return ProxyConfig(
@@ -157,10 +162,11 @@ class ProxyServer:
             vouch=lambda client, server: tls.voucher(self._cluster).header(client, server, self._place.clock.now()),
             clock=self._place.clock,
             proxy_protocol=settings.proxy_protocol,
-            enforces=ENFORCES,
+            enforces=admission.ENFORCES,
             limits=ProxyLimits(
                 connections=ConnectionLimits(per_ip=self._place.max_connections), drain=self.drain_timeout
             ),
+            terminate=lambda registry: keeping.terminations(registry, replica, emitter, self._trusted),
         )
 
     def _trusted(self) -> Sequence[TrustedAuthority]:

@@ -60,6 +60,8 @@ class Granted:
 
     host_id: str
     node: Node
+    session: str
+    """The id of the one that is to be joined; empty for a dial of the node itself."""
     request: IncomingRequest
     answer: DialAnswer
 
@@ -144,7 +146,10 @@ class DialDesk:
         there and one that is nothing to them.
         """
         tracker = self._replica.find(SessionTracker, request.target)
-        node = self._replica.find(Node, tracker.spec.host_id) if tracker is not None else None
+        node = None
+        if tracker is not None:
+            # the host that runs it may be a proxy that serves the node
+            node = self._replica.find(Node, tracker.spec.address) or self._replica.find(Node, tracker.spec.host_id)
         if tracker is None or node is None or tracker.spec.kind != "ssh":
             raise AccessDenied(_NO_SESSION)
         decision = self._policy.decide_join(identity, tracker, node, client)
@@ -199,7 +204,8 @@ class DialDesk:
             trace_id=request.trace_id[:_MAX_TEXT],
         )
         answer = DialAnswer(allowed=True, resource_id=name, resource_name=node.hostname, cluster=self._cluster)
-        return Granted(name, node, incoming, answer)
+        session = request.target if request.kind == _SESSION else ""
+        return Granted(name, node, session, incoming, answer)
 
     def _ambiguous(self, identity: Identity, request: DialRequest, client: Address, nodes: list[Node]) -> DialAnswer:
         what = repr(request.target) if request.target else "these labels"

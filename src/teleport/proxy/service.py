@@ -27,6 +27,7 @@ from teleport.proxy.gateways.web import WebGateway
 from teleport.proxy.node_policy import PeerIdentifier, ReplicaNodePolicy
 from teleport.proxy.router import Gateway
 from teleport.proxy.single_port import PROVE_WITHIN, ProxyProtocol, SinglePort
+from teleport.proxy.terminations import Terminations
 from teleport.storage.replica import Replica
 from teleport.tunnel.registry import AgentRegistry
 from teleport.wire.tls_names import ALPN_DIAL, ALPN_TUNNEL, ALPN_TUNNEL_DATA
@@ -73,6 +74,8 @@ class ProxyConfig:
     reuse_port: bool = False
     enforces: frozenset[str] = frozenset()
     limits: ProxyLimits = field(default_factory=ProxyLimits)
+    terminate: Callable[[AgentRegistry], Terminations] | None = None
+    """Makes what serves servers without an agent; None where there is no such service."""
 
 
 class ProxyService:
@@ -89,6 +92,7 @@ class ProxyService:
         self.bound: tuple[Address, ...] = ()
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
         self.relay = Relay()
+        self._terminations = config.terminate(self.registry) if config.terminate is not None else None
         auth = config.auth
         if isinstance(auth, AuthAcceptor):
             self._auth_route: AuthAcceptor | AuthAddress = auth
@@ -122,6 +126,8 @@ class ProxyService:
                 await self._drain(web)
             finally:
                 await port.close()
+                if self._terminations is not None:
+                    await self._terminations.drain(lambda: 0.0)
                 await background.close()
                 self.relay.close()
 
@@ -130,6 +136,8 @@ class ProxyService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.registry.drain())
             group.create_task(web.drain(min(self.drain_timeout, _CALLS_END_WITHIN)))
+            if self._terminations is not None:
+                group.create_task(self._terminations.drain(lambda: self.drain_timeout))
             if len(self.relay):
                 log.info("waiting for joined connections to end", connections=len(self.relay))
                 group.create_task(self._drain_relay())
@@ -151,7 +159,9 @@ class ProxyService:
         desk = DialDesk(config.cluster, config.replica, policy, config.emit)
         internal = config.internal_context
         return {
-            Gateway.DIAL: DialGateway(lambda: internal(ALPN_DIAL), peers.verify, desk, self.registry, self.relay),
+            Gateway.DIAL: DialGateway(
+                lambda: internal(ALPN_DIAL), peers.verify, desk, self.registry, self.relay, self._terminations
+            ),
             Gateway.TUNNEL: TunnelGateway(
                 lambda: internal(ALPN_TUNNEL), peers.identify, config.cluster, self.registry
             ),

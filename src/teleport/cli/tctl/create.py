@@ -29,7 +29,8 @@ def run(options: Namespace) -> int:
     with connect(options) as client:
         for resource in resources:
             singleton = kind_named(resource.kind).singleton
-            if not options.force and not singleton:
+            is_named = bool(resource.metadata.name)  # of what is named by us there is nothing to replace yet
+            if not singleton and not (options.force and is_named):
                 try:
                     documents.create(client, resource)
                 except AlreadyExists as problem:

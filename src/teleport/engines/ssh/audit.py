@@ -6,13 +6,14 @@ failure to announce.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TypeVar
 
 from teleport.engines.engine import Connection
 from teleport.engines.ssh.exit_status import FAILED, exit_error
 from teleport.foundation import metrics
-from teleport.foundation.errors import TeleportError
+from teleport.foundation.errors import NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.model.events.base import SESSION_DATA_INDEX, Event, SessionEvent
 from teleport.model.events.file_transfer import (
@@ -69,6 +70,7 @@ class Audit:
         self._identity: Identity | None = None
         self._login = ""
         self._refusals = 0
+        self._node = connection.post.node()
         self._last_session = ""
         self.received = 0
         self.sent = 0
@@ -245,7 +247,9 @@ class Audit:
     def _event(self, kind: type[E], **fields: object) -> E:
         connection, post, identity = self._connection, self._connection.post, self._identity
         assert identity is not None, "not authenticated yet"
-        node = post.node()
+        with contextlib.suppress(NotFound):  # removed while somebody is on it: it is told as it was
+            self._node = post.node()
+        node = self._node
         host, port = connection.client_address
         common = {
             "user": identity.username,

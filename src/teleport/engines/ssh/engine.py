@@ -14,6 +14,7 @@ from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.connection import ServerConnection
 from teleport.engines.ssh.local_backend import LocalBackend
+from teleport.engines.ssh.remote_backend import RemoteBackend
 from teleport.engines.ssh.runs import run_for
 from teleport.engines.ssh.spawner import Spawner
 from teleport.engines.ssh.visit import FAREWELL, Visit
@@ -55,7 +56,8 @@ class SshEngine:
                 connection.raw.close()
 
     def _backend(self, visit: Visit) -> Backend:
-        return LocalBackend(visit, self._spawner)
+        upstream = visit.post.upstream
+        return LocalBackend(visit, self._spawner) if upstream is None else RemoteBackend(visit, upstream)
 
     async def _open(self, connection: Connection, options: asyncssh.SSHServerConnectionOptions, visit: Visit) -> None:
         loop = asyncio.get_running_loop()

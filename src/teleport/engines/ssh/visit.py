@@ -87,6 +87,10 @@ class Visit(asyncssh.SSHServer):
         return self._admission
 
     @property
+    def is_admitted(self) -> bool:
+        return self._admission is not None
+
+    @property
     def identity(self) -> Identity:
         return self.admission.identity
 

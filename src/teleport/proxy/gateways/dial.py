@@ -19,6 +19,7 @@ from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Granted
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.proxy.gateways.tunnel import Identify
+from teleport.proxy.terminations import Terminations
 from teleport.tunnel.messages import DialAnswer, DialRequest
 from teleport.tunnel.registry import AgentRegistry
 
@@ -40,12 +41,14 @@ class DialGateway:
         desk: DialDesk,
         registry: AgentRegistry,
         relay: Relay,
+        terminations: Terminations | None = None,
     ) -> None:
         self._contexts = contexts
         self._identify = identify
         self._desk = desk
         self._registry = registry
         self._relay = relay
+        self._terminations = terminations
 
     async def serve(self, arrival: Arrival) -> None:
         tls = await TlsConnection.accept(arrival.sock, self._contexts(), timeout=arrival.time_left)
@@ -82,6 +85,10 @@ class DialGateway:
         self, arrival: Arrival, tls: TlsConnection, identity: Identity, request: DialRequest, granted: Granted
     ) -> None:
         figures.DIALS.inc()
+        terminations = self._terminations
+        if terminations is not None and terminations.takes(granted.node, granted.session):
+            await self._terminate(arrival, tls, identity, request, granted, terminations)
+            return
         try:
             agent = await self._registry.connect(granted.host_id, granted.request)
         except TeleportError as problem:
@@ -95,14 +102,43 @@ class DialGateway:
         except BaseException:
             agent.close()  # the client may have left while we dialled
             raise
-        figures.SESSIONS.inc()
-        release = arrival.slot.release
+        release = self._begun(arrival)
 
         def ended(_: Transfer) -> None:
-            figures.SESSIONS.dec()
             release()
 
         self._relay.join(client, agent, on_end=ended)
+
+    async def _terminate(
+        self,
+        arrival: Arrival,
+        tls: TlsConnection,
+        identity: Identity,
+        request: DialRequest,
+        granted: Granted,
+        terminations: Terminations,
+    ) -> None:
+        """The connection ends here, in an engine of this process."""
+        try:
+            post = await terminations.prepare(granted.node)
+        except TeleportError as problem:
+            figures.FAILED_DIALS.inc()
+            await self._refuse(arrival, tls, self._desk.refuse(identity, request, arrival.client, problem))
+            return
+        self._desk.connected(identity, granted, arrival.client)
+        client = await tls.unwrap(frames.encode(granted.answer))
+        terminations.serve(client, granted.request, post, self._begun(arrival))
+
+    @staticmethod
+    def _begun(arrival: Arrival) -> Callable[[], None]:
+        """Count a session; the function that ends it."""
+        figures.SESSIONS.inc()
+
+        def ended() -> None:
+            figures.SESSIONS.dec()
+            arrival.slot.release()
+
+        return ended
 
     async def _refuse(self, arrival: Arrival, tls: TlsConnection, answer: DialAnswer) -> None:
         await tls.write(frames.encode(answer))

@@ -1,4 +1,4 @@
-"""What the audit log is told of sessions whose end nobody saw, because the agent was killed."""
+"""What the audit log is told of sessions whose end nobody saw, because the process was killed."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from teleport.agent.recovery import ended_sessions
 from teleport.session.live import end_event_id
 from teleport.session.recording_spool import RecoveredSession
+from teleport.session.recovery import ended_sessions
 from teleport.wire.recording import RecordingEnd, RecordingInfo
 
 WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
