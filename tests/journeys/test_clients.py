@@ -78,3 +78,55 @@ def test_another_proxy_of_the_cluster_by_jump_host(cluster: Cluster, alice: Pers
     assert jumped.out == "here\n"
     nowhere = alice.tsh("ssh", "-J", f"127.0.0.1:{free_port()}", f"{LOGIN}@behind", "true")
     assert "cannot connect to 127.0.0.1" in nowhere.err
+
+
+def test_copies_go_on_where_they_broke_off(alice: Person, agent: Agent, tmp_path: Path) -> None:
+    content = os.urandom(12_000_000)
+    (tmp_path / "big").write_bytes(content)
+    words = [str(BIN / "tsh"), "scp", "-l", "16000", str(tmp_path / "big"), f"{LOGIN}@behind:{tmp_path}/there"]
+    slow = Started(words, tmp_path / "log", alice.environment)
+    until(lambda: (tmp_path / "there").exists() and (tmp_path / "there").stat().st_size > 5_500_000, "half of it")
+    slow.kill()
+    assert (tmp_path / "there").stat().st_size < len(content)
+    alice.tsh("scp", "--resume", str(tmp_path / "big"), f"{LOGIN}@behind:{tmp_path}/there").ok()
+    assert (tmp_path / "there").read_bytes() == content
+    (tmp_path / "part").write_bytes(content[:9_000_000])
+    commands = f"lcd {tmp_path}\ncd {tmp_path}\nreget big part\nbye\n"
+    alice.tsh("sftp", "-b", "-", f"{LOGIN}@behind", text=commands).ok()
+    assert (tmp_path / "part").read_bytes() == content
+    (tmp_path / "other").write_bytes(os.urandom(9_000_000))
+    refused = alice.tsh("scp", "--resume", f"{LOGIN}@behind:{tmp_path}/big", str(tmp_path / "other"))
+    assert (refused.status, "is no beginning of" in refused.err) == (1, True)
+    (tmp_path / "other").write_bytes(content + b"more")
+    longer = alice.tsh("scp", "--resume", f"{LOGIN}@behind:{tmp_path}/big", str(tmp_path / "other"))
+    assert (longer.status, "is longer than" in longer.err) == (1, True)
+
+
+def test_trees_go_from_one_server_to_another_with_their_times(
+    cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    for number in range(40):
+        (source / "deep" / f"{number}.txt").write_text(str(number))
+    (source / "big").write_bytes(os.urandom(3_000_000))
+    (source / "run").write_text("#!/bin/sh\n")
+    (source / "run").chmod(0o750)
+    os.utime(source / "deep", (1_000_000_000, 1_000_000_000))
+    there = f"{LOGIN}@{cluster.name}:{tmp_path}/copy"
+    alice.tsh("scp", "-r", "-p", "-q", "-C", f"{LOGIN}@behind:{source}", there).ok()
+    found = {path.relative_to(tmp_path / "copy") for path in (tmp_path / "copy").rglob("*")}
+    assert found == {path.relative_to(source) for path in source.rglob("*")}
+    assert (tmp_path / "copy" / "big").read_bytes() == (source / "big").read_bytes()
+    assert (tmp_path / "copy" / "run").stat().st_mode & 0o777 == 0o750
+    assert int((tmp_path / "copy" / "deep").stat().st_mtime) == 1_000_000_000
+    (tmp_path / "picked").mkdir()
+    alice.tsh("scp", f"{LOGIN}@behind:{source}/deep/1*.txt", str(tmp_path / "picked")).ok()
+    assert len(list((tmp_path / "picked").iterdir())) == 11
+    alice.tsh("scp", str(tmp_path / "picked" / "1?.txt"), f"{LOGIN}@behind:{tmp_path}/copy/").ok()
+    assert (tmp_path / "copy" / "17.txt").read_text() == "17"
+    commands = f"cd {tmp_path}/copy\nrm 1?.txt\nln -s big link\n-rm nothing\nls -l link big\ndf\n"
+    shown = alice.tsh("sftp", "-b", "-", f"{LOGIN}@behind", text=commands).ok().out
+    assert [line[0] for line in shown.splitlines()[:2]] == ["l", "-"]
+    assert "free" in shown
+    assert not list((tmp_path / "copy").glob("1?.txt"))

@@ -10,8 +10,9 @@ import asyncssh
 import pytest
 from client_side import LoopThread
 
-from teleport.client import sftp
-from teleport.client.sftp import CopyChoice
+from teleport.client import copying, sftp
+from teleport.client.copying import CopyChoice, End
+from teleport.client.places import LocalPlace, RemotePlace
 from teleport.foundation.errors import BadParameter
 
 
@@ -47,7 +48,8 @@ def test_a_name_that_leads_out_is_refused(name: bytes, tmp_path: Path) -> None:
             ) as connection,
         ):
             client = await connection.start_sftp_client()
-            await sftp.download(client, ["/dir"], str(tmp_path / "inside"), CopyChoice(recursive=True))
+            end = End(LocalPlace(), str(tmp_path / "inside"))
+            await copying.copy(RemotePlace(client), ["/dir"], end, CopyChoice(recursive=True))
 
     with LoopThread() as loop:
         if name == b"..":

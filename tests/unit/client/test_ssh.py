@@ -253,7 +253,6 @@ def test_times_and_modes_are_kept_when_asked_for(proxy: SmallProxy, home: Path, 
         (("{}/absent", "web-1:x"), "no such file"),
         (("web-1:{}/absent", "{}/x"), "no such file"),
         (("{}", "web-1:{}/copy"), "use -r"),
-        (("web-1:a", "web-2:b"), "not offered"),
         (("a", "b"), "neither side is a server"),
     ],
 )

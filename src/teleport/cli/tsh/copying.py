@@ -1,47 +1,51 @@
-"""What `tsh scp` and `tsh sftp` share: a connection with an SFTP client on it."""
+"""What `tsh scp` and `tsh sftp` share: connections to one or two servers with an SFTP client on each."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from teleport.cli.tsh import hosts
 from teleport.cli.tsh.who import account_of
 from teleport.client import session_mfa, sftp, ssh, ssh_connection
-from teleport.client.dialer import Wanted
+from teleport.client.account import Account
+from teleport.client.dialer import Reached, Wanted
 
 import asyncssh  # isort: skip
+
+_Dialled = tuple[Account, Reached, Wanted]
 
 
 def with_sftp(
     options: Namespace,
-    wanted: Wanted,
-    work: Callable[[asyncssh.SFTPClient], Awaitable[int]],
+    servers: Sequence[Wanted],
+    work: Callable[[Sequence[asyncssh.SFTPClient]], Awaitable[int]],
     *,
     headless: bool = False,
 ) -> int:
-    """Dial, connect, open SFTP, do the work."""
+    """Dial, connect, open SFTP on each, do the work."""
     account = account_of(options, headless=headless)
-    complete = hosts.complete(wanted, account, options)
-    with hosts.explained():
-        account, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
-    ssh.check_cluster(account, reached)
+    dialled: list[_Dialled] = []
+    for wanted in servers:
+        complete = hosts.complete(wanted, account, options)
+        with hosts.explained():
+            proven, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
+        ssh.check_cluster(proven, reached)
+        dialled.append((proven, reached, complete))
 
     async def session() -> int:
-        connection = await ssh_connection.connect(reached, complete, account.ssh(), insecure=bool(options.insecure))
-        async with _closing(connection):
-            with sftp.Explained():
-                client = await connection.start_sftp_client()
-            return await work(client)
+        async with contextlib.AsyncExitStack() as ends:
+            clients = [await _client(one, ends, insecure=bool(options.insecure)) for one in dialled]
+            return await work(clients)
 
     return asyncio.run(session())
 
 
-@contextlib.asynccontextmanager
-async def _closing(connection: asyncssh.SSHClientConnection) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        connection.close()
+async def _client(dialled: _Dialled, ends: contextlib.AsyncExitStack, *, insecure: bool) -> asyncssh.SFTPClient:
+    account, reached, wanted = dialled
+    connection = await ssh_connection.connect(reached, wanted, account.ssh(), insecure=insecure)
+    ends.callback(connection.close)
+    with sftp.Explained():
+        return await connection.start_sftp_client()

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh import hosts
 from teleport.client.dialer import Wanted
 from teleport.client.targets import Location, parse_location
-from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.foundation.errors import BadParameter
 
 if TYPE_CHECKING:
     from asyncssh import SFTPClient
+
+
+class Plan(NamedTuple):
+    """What goes where. A side without a server is this machine."""
+
+    sources: list[str]
+    source: Wanted | None
+    target: str
+    target_server: Wanted | None
 
 
 def arguments(parser: Arguments) -> None:
@@ -23,14 +32,24 @@ def arguments(parser: Arguments) -> None:
     parser.switch("-p", "--preserve", help="keep modes and times")
     parser.add_argument("-P", "--port", type=int, default=0, help="port of the server")
     parser.switch("-q", "--quiet", help="no progress")
-    parser.examples("tsh scp notes.txt root@web-1:/tmp/", "tsh scp -r root@web-1:/etc/nginx .")
+    parser.add_argument("-l", "--limit", metavar="KBIT", help="at most so many Kbit/s (a name: the login)")
+    parser.switch("--resume", help="go on with files that are there in part")
+    parser.switch("-C", "--compress", help="kept for scripts; connections are not compressed")
+    parser.examples(
+        "tsh scp notes.txt root@web-1:/tmp/",
+        "tsh scp -r root@web-1:/etc/nginx .",
+        "tsh scp --resume -l 8000 root@web-1:/var/backups/*.tar .",
+        "tsh scp root@web-1:/etc/hosts root@web-2:/tmp/",
+    )
 
 
 def run(options: Namespace) -> int:
-    sources, target, wanted, up = plan(options.paths)
+    plan = plan_of(options.paths)
+    limit = _limit(options)
     from teleport.cli.output import Progress
     from teleport.cli.tsh.copying import with_sftp
-    from teleport.client import sftp
+    from teleport.client.copying import CopyChoice, End, copy
+    from teleport.client.places import LocalPlace, RemotePlace
 
     bars: dict[str, Progress] = {}
 
@@ -38,35 +57,45 @@ def run(options: Namespace) -> int:
         bar = bars.setdefault(name, Progress(_elapsed(), quiet=bool(options.quiet)))
         bar.update(name, done, total, final=final)
         if final:
-            bars.clear()
+            del bars[name]
 
-    choice = sftp.CopyChoice(bool(options.recursive), bool(options.preserve), progress)
+    choice = CopyChoice(bool(options.recursive), bool(options.preserve), progress, bool(options.resume), limit)
 
-    async def work(client: SFTPClient) -> int:
-        copy = sftp.upload if up else sftp.download
-        await copy(client, sources, target, choice)
+    async def work(clients: Sequence[SFTPClient]) -> int:
+        remote = iter([RemotePlace(client) for client in clients])
+        source = next(remote) if plan.source else LocalPlace()
+        target = next(remote) if plan.target_server else LocalPlace()
+        await copy(source, plan.sources, End(target, plan.target), choice)
         return 0
 
-    return with_sftp(options, wanted._replace(port=options.port), work, headless=True)
+    servers = [one._replace(port=options.port) for one in (plan.source, plan.target_server) if one is not None]
+    return with_sftp(options, servers, work, headless=True)
 
 
-def plan(paths: list[str]) -> tuple[list[str], str, Wanted, bool]:
-    """Sources, target, the server, and whether it is the target. Exactly one side is remote."""
+def plan_of(paths: list[str]) -> Plan:
+    """Sources are on one side; the other may be another server. Raises BadParameter."""
     if len(paths) < 2:
         raise BadParameter("expected sources and a target")
     *sources, target = (parse_location(path) for path in paths)
-    hosts = {(source.host, source.user) for source in sources}
-    if len(hosts) > 1:
+    if len({(source.host, source.user) for source in sources}) > 1:
         raise BadParameter("all sources must be on one side, on one server")
-    source = sources[0]
-    if source.host and target.host:
-        raise Unsupported("copies from one server to another are not offered; copy through this machine")
-    if not source.host and not target.host:
+    if not sources[0].host and not target.host:
         raise BadParameter("neither side is a server: write it as HOST:PATH")
-    remote: Location = source if source.host else target
-    wanted = Wanted(remote.host, remote.user)
     goal = target.path or ("" if target.host else ".")
-    return [location.path for location in sources], goal, wanted, bool(target.host)
+    return Plan([one.path for one in sources], _server(sources[0]), goal, _server(target))
+
+
+def _server(location: Location) -> Wanted | None:
+    return Wanted(location.host, location.user) if location.host else None
+
+
+def _limit(options: Namespace) -> float:
+    """Bytes per second. `-l` means a login with every other command, so a name is taken for one here too."""
+    text = options.limit or "0"
+    if text.isascii() and text.isdigit() and len(text) < 12:
+        return int(text) * 1000 / 8
+    options.login = text
+    return 0.0
 
 
 def _elapsed() -> Callable[[], float]:
