@@ -93,14 +93,16 @@ _SIZES = {
 _SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]{0,3})")
 
 
+def size_of(text: str) -> int:
+    """Bytes, of a text like `500`, `10MB` or `10MiB`. Raises BadParameter."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or found[2].lower() not in _SIZES:
+        raise BadParameter(f"{text!r} is no size, expected a form like 500, 10MB or 10MiB")
+    return int(found[1]) * _SIZES[found[2].lower()]
+
+
 def _size(value: object) -> object:
-    """Bytes, of a number or a text like `10MiB`. Raises BadParameter."""
-    if isinstance(value, str):
-        found = _SIZE.fullmatch(value.strip())
-        if found is None or found[2].lower() not in _SIZES:
-            raise BadParameter(f"{value!r} is no size, expected a form like 500, 10MB or 10MiB")
-        return int(found[1]) * _SIZES[found[2].lower()]
-    return value
+    return size_of(value) if isinstance(value, str) else value
 
 
 def choice(

@@ -30,6 +30,8 @@ from teleport.policy.cases import (
     ActionQuestion,
     Because,
     Case,
+    CommandQuestion,
+    FileQuestion,
     JoinQuestion,
     LabelsQuestion,
     LoginRulesQuestion,
@@ -44,10 +46,12 @@ from teleport.policy.cases import (
     moment,
 )
 from teleport.policy.databases import asked_values
-from teleport.policy.decision import Decision, Reason
+from teleport.policy.decision import Code, Decision, Reason
 from teleport.policy.desktops import desktop_logins
 from teleport.policy.explain import Explanation, explain_access, explain_action
+from teleport.policy.explain_rules import explain_command, explain_file
 from teleport.policy.expressions import Expression
+from teleport.policy.file_rules import AskedFile
 from teleport.policy.kubernetes import AskedObject
 from teleport.policy.kubernetes_objects import KubernetesObject
 from teleport.policy.languages import LABELS, WHERE
@@ -55,7 +59,7 @@ from teleport.policy.role_set import RoleSet
 from teleport.policy.sentences import Language, sentence
 from teleport.policy.world import World
 
-ALLOWED, DENIED = "allowed", "denied"
+ALLOWED, DENIED, WAITS = "allowed", "denied", "waits"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +161,39 @@ def _access(asking: _Asking, question: AccessQuestion) -> Answer:
         values = asked | values
     explanation = explain_access(role_set, resource.kind, resource, state, values, more)
     return _decided(explanation.decision, explanation)
+
+
+def _file(asking: _Asking, question: FileQuestion) -> Answer:
+    asked = AskedFile(
+        path=question.path, direction=question.direction, size=question.size, is_folder=bool(question.folder)
+    )
+    role_set = asking.role_set
+    access = _reached(asking, role_set, question.resource, question.login, mfa=bool(question.mfa))
+    explanation = explain_file(access, role_set, asked, question.home or home_of(question.login))
+    return _decided(explanation.decision, explanation)
+
+
+def _command(asking: _Asking, question: CommandQuestion) -> Answer:
+    role_set = asking.role_set
+    access = _reached(asking, role_set, question.resource, question.login, mfa=bool(question.mfa))
+    explanation = explain_command(access, role_set, question.command or None)
+    answer = _decided(explanation.decision, explanation)
+    if explanation.decision.reason.code is Code.COMMAND_ASKS:
+        return msgspec.structs.replace(answer, value=WAITS)
+    return answer
+
+
+def _reached(asking: _Asking, role_set: RoleSet, ref: str, login: str, *, mfa: bool) -> Explanation:
+    node = asking.world.find(ref)
+    if not isinstance(node, Node):
+        raise BadParameter(f"files and commands are of nodes, {ref} is none")
+    state = asking.world.state(role_set, asking.now, mfa=mfa)
+    return explain_access(role_set, node.kind, node, state, login_values(node.kind, login))
+
+
+def home_of(login: str) -> str:
+    """Where a login usually lives."""
+    return "/root" if login == "root" else f"/home/{login}" if login else ""
 
 
 def login_values(kind: str, login: str) -> dict[str, str]:
@@ -296,6 +333,8 @@ def _role_map(asking: _Asking, question: RoleMapQuestion) -> Answer:
 _ANSWERS: dict[str, Callable[[_Asking, Any], Answer]] = {
     "access": _access,
     "logins": _logins,
+    "file": _file,
+    "command": _command,
     "visible": _visible,
     "action": _action,
     "options": _options,

@@ -13,12 +13,12 @@ import msgspec
 from teleport.foundation.errors import BadParameter
 from teleport.model import codec, documents, yaml_source
 from teleport.model.resource import Metadata, Model, Resource
-from teleport.model.values import Flag, Instant, StringList, Traits, utc
+from teleport.model.values import Flag, Instant, Size, StringList, Traits, utc
 
 MAX_CASES = 10_000
 QUESTIONS = (
     "access", "logins", "visible", "action", "options", "where", "labels", "template",
-    "request", "session", "join", "login_rules", "lists", "role_map",
+    "file", "command", "request", "session", "join", "login_rules", "lists", "role_map",
 )  # fmt: skip
 
 
@@ -43,6 +43,28 @@ class AccessQuestion(Model):
     device: Flag = False
     key_policy: str = ""
     source_ip: str = ""
+
+
+class FileQuestion(Model):
+    """May the user copy this file to or from the node? `home` is that of the login: /root, or /home/LOGIN."""
+
+    resource: str
+    path: str
+    login: str = ""
+    direction: Literal["download", "upload"] = "download"
+    size: Size = 0
+    folder: Flag = False
+    home: str = ""
+    mfa: Flag = False
+
+
+class CommandQuestion(Model):
+    """May the user run this on the node? An empty command is a shell. The answer may also be `waits`."""
+
+    resource: str
+    command: str = ""
+    login: str = ""
+    mfa: Flag = False
 
 
 class ResourceQuestion(Model):
@@ -161,6 +183,8 @@ class Case(Model):
 
     access: AccessQuestion | None = None
     logins: ResourceQuestion | None = None
+    file: FileQuestion | None = None
+    command: CommandQuestion | None = None
     visible: VisibleQuestion | None = None
     action: ActionQuestion | None = None
     options: OptionsQuestion | None = None

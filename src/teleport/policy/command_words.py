@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import msgspec
 
+from teleport.foundation.errors import BadParameter
+
 MAX_LENGTH = 64 << 10
 _FORBIDDEN = frozenset("|&;<>()$`\n\r\0{}")
 _PATTERN = frozenset("*?[")
 _IN_DOUBLE_QUOTES = frozenset('$`"\\')
+
+
+def not_plain(command: str) -> BadParameter:
+    return BadParameter(
+        f"{command[:80]!r} is no plain command: it is run by no shell, so quotes are all that is taken away"
+    )
 
 
 class Word(msgspec.Struct, frozen=True):

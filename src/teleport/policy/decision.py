@@ -93,5 +93,11 @@ _ALWAYS_TOLD = frozenset(
         Code.FILE_TOO_LARGE,
         Code.FOLDER_MOVE,
         Code.COPY_UNSEEN,
+        Code.COPIES_FORBIDDEN,
+        Code.COMMAND_DENIED,
+        Code.COMMAND_NOT_ALLOWED,
+        Code.COMMAND_NOT_PLAIN,
+        Code.SHELL_NOT_ALLOWED,
+        Code.FORCED_DIFFER,
     }
 )

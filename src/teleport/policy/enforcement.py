@@ -65,6 +65,7 @@ TABLE: dict[str, Entry] = {
     "options.ssh_port_forwarding": _ELSEWHERE,
     "options.ssh_file_copy": _ELSEWHERE,
     "options.file_rules": _ELSEWHERE,
+    "options.command_rules": _ELSEWHERE,
     "options.client_idle_timeout": _ELSEWHERE,
     "options.disconnect_expired_cert": _ELSEWHERE,
     "options.max_sessions": _ELSEWHERE,

@@ -34,14 +34,21 @@ class FileRule(msgspec.Struct, frozen=True, kw_only=True):
     extensions: tuple[str, ...] = ()
     size: int = ANY_SIZE
 
+    @property
+    def is_deny(self) -> bool:
+        return ".deny[" in self.field
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """In words, for people."""
+        found = [", ".join(self.directions) or "download, upload"]
+        found += [f"paths {', '.join(self.paths)}"] if self.paths is not None else []
+        found += [f"extensions {', '.join(self.extensions)}"] if self.extensions else []
+        found += [f"{'larger than' if self.is_deny else 'up to'} {self.size} bytes"] if self.size >= 0 else []
+        return tuple(found)
+
     def __str__(self) -> str:
-        parts = [", ".join(self.directions) or "download, upload"]
-        parts += [f"paths {' | '.join(self.paths)}"] if self.paths is not None else []
-        parts += [f"extensions {' | '.join(self.extensions)}"] if self.extensions else []
-        parts += (
-            [f"{'larger than' if '.deny[' in self.field else 'up to'} {self.size} bytes"] if self.size >= 0 else []
-        )
-        return f"{self.field} of {self.role} ({'; '.join(parts)})"
+        return f"{self.field} of {self.role} ({'; '.join(self.conditions)})"
 
 
 class AskedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,14 +123,14 @@ def decide(rules: FileRules, asked: AskedFile, host: Host = NO_HOST) -> FileAnsw
     """May this file be copied this way?"""
     limit = ANY_SIZE
     for rule in rules.deny:
-        if not _fits(rule, asked, host):
+        if not fits(rule, asked, host):
             continue
         if rule.size == ANY_SIZE or asked.size > rule.size:
             return _refusal(Code.FILE_DENIED, asked, rule)
         limit = _lower(limit, rule.size)
     if not rules.allow:
         return FileAnswer(allowed=True, reason=_reason(Code.FILE_NOT_DENIED, asked), limit=limit)
-    fitting = [rule for rule in rules.allow if _fits(rule, asked, host)]
+    fitting = [rule for rule in rules.allow if fits(rule, asked, host)]
     if not fitting:
         wanted = tuple(dict.fromkeys(path for rule in rules.allow for path in rule.paths or ("/**",)))
         return FileAnswer(allowed=False, reason=_reason(Code.FILE_NOT_ALLOWED, asked, wanted=wanted))
@@ -164,11 +171,11 @@ def _rule(role: str, field: str, written: RoleFileRule, size: int | None, traits
     )
 
 
-def _fits(rule: FileRule, asked: AskedFile, host: Host) -> bool:
-    """All but the size."""
+def fits(rule: FileRule, asked: AskedFile, host: Host = NO_HOST) -> bool:
+    """Whether the file is what a rule speaks of, whatever its size."""
     if rule.directions and asked.direction not in rule.directions:
         return False
-    is_deny = ".deny[" in rule.field
+    is_deny = rule.is_deny
     paths = (asked.path, *asked.others) if is_deny else (asked.path,)
     if rule.extensions and not asked.is_folder and not any(_has_extension(path, rule.extensions) for path in paths):
         return False

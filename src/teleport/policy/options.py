@@ -11,7 +11,8 @@ import msgspec
 from teleport.foundation.errors import BadParameter
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_options import DEFAULT_MAX_SESSION_TTL, RoleOptions
-from teleport.policy import file_rules, templates
+from teleport.policy import command_rules, file_rules, templates
+from teleport.policy.command_rules import CommandRules
 from teleport.policy.file_rules import FileRules
 from teleport.policy.templates import Traits
 
@@ -87,6 +88,7 @@ class MergedOptions(msgspec.Struct, frozen=True, kw_only=True):
     port_forwarding_remote: bool = False
     ssh_file_copy: bool = True
     file_rules: FileRules = FileRules()
+    command_rules: CommandRules = CommandRules()
     client_idle_timeout: timedelta = NONE
     disconnect_expired_cert: bool = False
     max_sessions: int = 0
@@ -146,6 +148,7 @@ def merge(roles: Sequence[Role], traits: Traits) -> MergedOptions:
         port_forwarding_remote=_forwards(every, "remote"),
         ssh_file_copy=_all(every, lambda one: one.ssh_file_copy),
         file_rules=file_rules.merge(roles, traits),
+        command_rules=command_rules.merge(roles, traits),
         client_idle_timeout=shortest(one.client_idle_timeout.delta for one in every if one.client_idle_timeout),
         disconnect_expired_cert=any(one.disconnect_expired_cert for one in every),
         max_sessions=lowest(one.max_sessions for one in every),

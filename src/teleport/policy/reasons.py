@@ -71,6 +71,16 @@ class Code(StrEnum):
     FILE_TOO_LARGE = "file_too_large"
     FOLDER_MOVE = "folder_move"
     COPY_UNSEEN = "copy_unseen"
+    COPIES_FORBIDDEN = "copies_forbidden"
+    COMMAND_ALLOWED = "command_allowed"
+    COMMAND_NOT_DENIED = "command_not_denied"
+    COMMAND_FORCED = "command_forced"
+    COMMAND_ASKS = "command_asks"
+    COMMAND_DENIED = "command_denied"
+    COMMAND_NOT_ALLOWED = "command_not_allowed"
+    COMMAND_NOT_PLAIN = "command_not_plain"
+    SHELL_NOT_ALLOWED = "shell_not_allowed"
+    FORCED_DIFFER = "forced_differ"
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 from teleport.foundation.errors import BadParameter
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_conditions import LABEL_SELECTORS, RoleConditions
-from teleport.policy import expressions, path_patterns, patterns, templates
+from teleport.policy import command_patterns, command_rules, expressions, path_patterns, patterns, templates
 from teleport.policy.languages import LABELS, REVIEW_WHERE, SESSION_FILTER, THRESHOLD, WHERE
 from teleport.policy.matching import FIELDS
 
@@ -50,6 +50,7 @@ def _texts(role: Role) -> Texts:
     for extension in role.spec.options.cert_extensions:
         yield "spec.options.cert_extensions", extension.value, templates.check
     yield from _files(role)
+    yield from _commands(role)
     for name, side in (("allow", role.spec.allow), ("deny", role.spec.deny)):
         for field, text, check_one in _section(side):
             yield f"spec.{name}.{field}", text, check_one
@@ -61,6 +62,20 @@ def _files(role: Role) -> Texts:
         for side, listed in (("deny", rules.deny), ("allow", rules.allow)):
             for number, rule in enumerate(listed):
                 yield from _each(f"spec.options.file_rules.{side}[{number}].paths", rule.paths, path_patterns.check)
+
+
+def _commands(role: Role) -> Texts:
+    rules = role.spec.options.command_rules
+    if rules is None:
+        return
+    where = "spec.options.command_rules"
+    for side, listed in (("deny", rules.deny), ("ask", rules.ask), ("allow", rules.allow)):
+        for number, rule in enumerate(listed):
+            yield from _each(f"{where}.{side}[{number}].commands", rule.commands, command_patterns.check)
+    for number, asking in enumerate(rules.ask):
+        yield from _condition(f"{where}.ask[{number}].filter", asking.filter, _session)
+    if rules.forced:
+        yield f"{where}.forced", rules.forced, command_rules.check_forced
 
 
 def _section(side: RoleConditions) -> Texts:

@@ -189,6 +189,26 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f'"{r.value}" denied: file copies are restricted ({_list(r.wanted)}), and what this program copies cannot be '
         "seen; use sftp or scp."
     ),
+    Code.COPIES_FORBIDDEN: lambda r: f"file copies denied: {_list(r.wanted)} set ssh_file_copy: false.",
+    Code.COMMAND_ALLOWED: lambda r: f'command "{r.value}" allowed by role "{r.role}", {r.field}.',
+    Code.COMMAND_NOT_DENIED: lambda r: f'command "{r.value}" allowed: no command rule speaks against it.',
+    Code.COMMAND_FORCED: lambda r: f'whatever is asked for, role "{r.role}" runs "{r.value}" ({r.field}).',
+    Code.COMMAND_ASKS: lambda r: (
+        f'command "{r.value}" needs a moderator by role "{r.role}", {r.field}: run it on a terminal (ssh -t), where '
+        "it waits until one has joined."
+    ),
+    Code.COMMAND_DENIED: lambda r: f'command "{r.value}" denied by role "{r.role}", {r.field}.',
+    Code.COMMAND_NOT_ALLOWED: lambda r: (
+        f'command "{r.value}" denied: no command rule of your roles allows it. They allow {_list(r.wanted)}.'
+    ),
+    Code.COMMAND_NOT_PLAIN: lambda r: (
+        f'command "{r.value}" denied: with the command rules of {_list(r.wanted)} only plain commands are run, '
+        "without variables, pipes, lists, redirections, patterns of files and the like."
+    ),
+    Code.SHELL_NOT_ALLOWED: lambda r: f"a shell is denied: your roles allow only commands: {_list(r.wanted)}.",
+    Code.FORCED_DIFFER: lambda r: (
+        f"nothing can be run: roles {_list(r.wanted)} force commands that differ or cannot be read."
+    ),
 }
 
 

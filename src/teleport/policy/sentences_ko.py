@@ -177,4 +177,24 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f'"{r.value}" 거부: 파일 복사가 제한되어 있고 ({_list(r.wanted)}) 이 프로그램이 복사하는 내용을 볼 수 '
         "없습니다. sftp 또는 scp를 사용하십시오."
     ),
+    Code.COPIES_FORBIDDEN: lambda r: f"파일 복사 거부: {_list(r.wanted)} 설정이 ssh_file_copy: false 입니다.",
+    Code.COMMAND_ALLOWED: lambda r: f'명령 "{r.value}" 허용: 역할 "{r.role}", {r.field}.',
+    Code.COMMAND_NOT_DENIED: lambda r: f'명령 "{r.value}" 허용: 이를 막는 명령 규칙이 없습니다.',
+    Code.COMMAND_FORCED: lambda r: f'무엇을 요청하든 역할 "{r.role}"에 따라 "{r.value}" 명령이 실행됩니다. {r.field}',
+    Code.COMMAND_ASKS: lambda r: (
+        f'명령 "{r.value}" 실행에는 역할 "{r.role}", {r.field}에 따라 중재자가 필요합니다. '
+        "터미널에서(ssh -t) 실행하면 중재자가 참여할 때까지 기다립니다."
+    ),
+    Code.COMMAND_DENIED: lambda r: f'명령 "{r.value}" 거부: 역할 "{r.role}", {r.field}.',
+    Code.COMMAND_NOT_ALLOWED: lambda r: (
+        f'명령 "{r.value}" 거부: 이를 허용하는 명령 규칙이 역할에 없습니다. 허용된 명령: {_list(r.wanted)}.'
+    ),
+    Code.COMMAND_NOT_PLAIN: lambda r: (
+        f'명령 "{r.value}" 거부: {_list(r.wanted)} 명령 규칙이 있으면 변수, 파이프, 목록, 리디렉션, 파일 패턴 등이 '
+        "없는 단순한 명령만 실행됩니다."
+    ),
+    Code.SHELL_NOT_ALLOWED: lambda r: f"셸 거부: 역할에서 허용하는 것은 명령뿐입니다: {_list(r.wanted)}.",
+    Code.FORCED_DIFFER: lambda r: (
+        f"아무것도 실행할 수 없습니다: 역할 {_list(r.wanted)}에서 강제하는 명령이 서로 다르거나 읽을 수 없습니다."
+    ),
 }

@@ -38,6 +38,10 @@ spec:
     port_forwarding: true
     ssh_port_forwarding: {local: {enabled: false}, remote: {enabled: true}}
     ssh_file_copy: true
+    command_rules:
+      deny: [{commands: [reboot]}]
+      ask: [{commands: ["systemctl restart *"], filter: 'contains(user.roles, "ops")'}]
+      allow: [{commands: ["systemctl **"], unmoderated: true}]
     file_rules:
       deny: [{paths: [/etc/**], larger_than: 10}]
       allow: [{directions: [upload], extensions: [csv], max_size: 10MiB}]

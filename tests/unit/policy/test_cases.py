@@ -44,6 +44,15 @@ spec:
 ---
 kind: role
 version: v7
+metadata: {name: ruled}
+spec:
+  allow: {logins: [root], node_labels: {'*': '*'}}
+  options:
+    file_rules: {allow: [{paths: [/out/**]}, {paths: ['~/**'], max_size: 1MB}]}
+    command_rules: {allow: [{commands: [uptime]}], ask: [{commands: [reboot]}]}
+---
+kind: role
+version: v7
 metadata: {name: weekend}
 spec: {allow: {logins: [root], node_labels: {'*': '*'}, schedule: {days: weekends}}}
 ---
@@ -161,6 +170,16 @@ ANSWERS = [
         "kubernetes: {kind: pods, verbs: exec, namespace: dev, name: web}}",
         "denied",
     ),
+    # files and commands
+    ("as_roles: [ruled], file: {resource: node/web1, login: root, path: /out/x}", "allowed"),
+    ("as_roles: [ruled], file: {resource: node/web1, login: root, path: /root/x, direction: upload}", "allowed"),
+    ("as_roles: [ruled], file: {resource: node/web1, login: root, path: /root/x, size: 2MB}", "denied"),
+    ("as_roles: [ruled], file: {resource: node/web1, login: root, path: /etc/x}", "denied"),
+    ("as_roles: [ruled], file: {resource: node/web1, login: alice, path: /out/x}", "denied"),
+    ("as_roles: [ruled], command: {resource: node/web1, login: root, command: uptime}", "allowed"),
+    ("as_roles: [ruled], command: {resource: node/web1, login: root, command: reboot}", "waits"),
+    ("as_roles: [ruled], command: {resource: node/web1, login: root}", "denied"),
+    ("as_roles: [ruled], command: {resource: node/web1, login: root, command: uptime; id}", "denied"),
     # lists
     ("user: alice, logins: {resource: node/web1}", ["alice", "root"]),
     ("user: alice, logins: {resource: windows_desktop/pc}", ["Administrator"]),
@@ -304,7 +323,7 @@ class TestDocuments:
 
     def test_resources_and_cases_in_one_file(self) -> None:
         suite = read(WORLD + "\n---\nkind: access_test\nspec: {include: [more.yaml], cases: []}")
-        assert len(suite.resources) == 18
+        assert len(suite.resources) == 19
         assert suite.includes == ["more.yaml"]
 
     def test_the_moment_of_case_document_and_caller(self, world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roles import role
 
@@ -84,12 +84,14 @@ def name_fits(pattern: str, name: str) -> bool:
     return bool(name) and pattern[0] in ("?", name[0]) and name_fits(pattern[1:], name[1:])
 
 
+@settings(deadline=None)
 @given(PATTERNS, PATHS)
 def test_patterns_mean_what_they_say(pattern: str, path: str) -> None:
     expected = fits_by_hand(pattern[1:].split("/"), path[1:].split("/"))
     assert path_patterns.matches(pattern, path) is expected
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])), PATHS)
 def test_a_trait_stands_for_itself_alone(value: str, path: str) -> None:
     (pattern,) = path_patterns.expand("/srv/{{external.team}}/**", {"team": [value]}) if value else ("/srv/x/**",)
@@ -164,6 +166,7 @@ SETS: st.SearchStrategy[dict[str, Any]] = st.builds(
 DIRECTIONS: st.SearchStrategy[Direction] = st.sampled_from(["download", "upload"])
 
 
+@settings(deadline=None)
 @given(SETS, SETS, PATHS, DIRECTIONS)
 def test_no_role_frees_what_another_denies(
     one: dict[str, Any], other: dict[str, Any], path: str, way: Direction
@@ -174,12 +177,14 @@ def test_no_role_frees_what_another_denies(
     assert decide(together, asked(path, way)).allowed is decide(merged(other, one), asked(path, way)).allowed
 
 
+@settings(deadline=None)
 @given(SETS, PATHS, DIRECTIONS)
 def test_denies_alone_never_widen(one: dict[str, Any], path: str, way: Direction) -> None:
     more = merged(one, {"deny": one["deny"]})
     assert decide(more, asked(path, way)).allowed is decide(merged(one), asked(path, way)).allowed
 
 
+@settings(deadline=None)
 @given(SETS, PATHS, PATHS)
 def test_no_move_makes_a_download_of_what_is_none(options: dict[str, Any], old: str, new: str) -> None:
     rules = merged(options)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from roles import role, role_set
 
+from teleport.policy.command_rules import CommandRules
 from teleport.policy.file_rules import FileRules
 from teleport.policy.options import MergedOptions, meets, strictest
 
@@ -49,6 +50,7 @@ TABLE: list[tuple[list[dict[str, Any]], str, object]] = [
     ([{}], "ssh_file_copy", True),
     ([{"ssh_file_copy": True}, {"ssh_file_copy": False}], "ssh_file_copy", False),
     ([{}], "file_rules", FileRules()),
+    ([{}], "command_rules", CommandRules()),
     ([{}], "client_idle_timeout", timedelta()),
     ([{"client_idle_timeout": "never"}, {"client_idle_timeout": "2h"}], "client_idle_timeout", 2 * HOUR),
     ([{"client_idle_timeout": "1h"}, {"client_idle_timeout": "2h"}], "client_idle_timeout", HOUR),

@@ -12,11 +12,14 @@ from teleport.cli.tctl import access_world
 from teleport.cli.tctl.connection import connect
 from teleport.foundation.errors import BadParameter
 from teleport.model.kinds import KINDS
+from teleport.model.values import size_of
 from teleport.policy import explanations
 from teleport.policy.actions import ActionContext
 from teleport.policy.asked import Asked
-from teleport.policy.case_answers import login_values
+from teleport.policy.case_answers import home_of, login_values
 from teleport.policy.explain import Explanation, explain_access, explain_action
+from teleport.policy.explain_rules import explain_command, explain_file
+from teleport.policy.file_rules import AskedFile
 from teleport.policy.kubernetes import AskedObject
 from teleport.policy.kubernetes_objects import KubernetesObject
 from teleport.policy.role_set import SELECTORS
@@ -37,6 +40,10 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument(
         "--object", metavar="KIND[.GROUP]/[NAMESPACE]/NAME", default="", help="an object of a Kubernetes cluster"
     )
+    parser.add_argument("--file", metavar="PATH", default="", help="a file of a node that is to be copied")
+    parser.add_argument("--direction", choices=("download", "upload"), default="download", help="how it is copied")
+    parser.add_argument("--size", metavar="BYTES", default="0", help="how large it is: 500, 10MB, 10MiB")
+    parser.add_argument("--command", metavar="COMMAND", help="a command to be run on a node; empty for a shell")
     parser.add_argument("--at", metavar="TIME", help="at this time, RFC 3339; otherwise now")
     parser.switch("--mfa", help="as if the session were verified by a second factor")
     parser.switch("--trusted-device", help="as if the device were trusted")
@@ -44,6 +51,8 @@ def arguments(parser: Arguments) -> None:
         "tctl access explain --user=alice --resource=node/web1 --login=root",
         "tctl access explain --user=alice --as-roles=dev,ops --resource=node/web1 --login=root",
         "tctl access explain --user=alice --verb=update --kind=role",
+        "tctl access explain --user=alice --resource=node/web1 --login=app --file=/srv/out/report.csv",
+        "tctl access explain --user=alice --resource=node/web1 --login=app --command='systemctl restart nginx'",
         "tctl access explain --user=alice --resource=kube_cluster/prod --verb=get --object=pods/default/web",
     )
 
@@ -65,6 +74,8 @@ def _check(options: Namespace) -> None:
         raise BadParameter("who? use --user, or --as-roles for roles alone")
     if bool(options.resource) == bool(options.kind) and not (options.verb and options.resource):
         raise BadParameter("what? use --resource (with --login where there is one), or --verb with --kind")
+    if (options.file or options.command is not None) and not options.resource.startswith("node/"):
+        raise BadParameter("--file and --command are about a node: add --resource=node/NAME and --login")
     if options.kind and not options.verb:
         raise BadParameter("--kind needs --verb: read, list, create, update, delete, ...")
 
@@ -87,7 +98,11 @@ def _explain(client: SyncClient, options: Namespace) -> Explanation:
     more: list[Asked] = []
     if options.object:
         more.append(AskedObject(role_set, found, _words(options.verb) or ["get"], _object(options.object)))
-    return explain_access(role_set, found.kind, found, state, values, more)
+    access = explain_access(role_set, found.kind, found, state, values, more)
+    if options.file:
+        asked = AskedFile(path=options.file, direction=options.direction, size=size_of(options.size))
+        return explain_file(access, role_set, asked, home_of(options.login))
+    return explain_command(access, role_set, options.command or None) if options.command is not None else access
 
 
 def _words(text: str) -> list[str]:

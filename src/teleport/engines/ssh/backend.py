@@ -7,7 +7,7 @@ of ours (`remote_backend`). Neither decides anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import asyncssh
@@ -46,6 +46,9 @@ class Wish(Protocol):
     command: str | None
     terminal: TerminalRequest | None
     display: Display | None
+
+    words: Sequence[str]
+    """Set where the command is to be run as these very words, by no shell if that can be. It says the same."""
 
     @property
     def copy(self) -> Copy | None:

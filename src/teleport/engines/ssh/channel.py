@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import asyncssh
@@ -15,6 +15,7 @@ from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
+from teleport.policy.moderation import Requirement
 from teleport.wire.terminal import TerminalSize
 
 log = get_logger("ssh")
@@ -51,7 +52,13 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         self.terminal: TerminalRequest | None = None
         self.command: str | None = None
         self.subsystem = ""
+        self.words: Sequence[str] = ()
         self.copy: FileCopy | None = None
+        self.required: Callable[[], Sequence[Requirement]] = lambda: visit.admission.required
+        """Who must be present in this session, as things stand."""
+        self.objection: Callable[[], str] = lambda: ""
+        """Why it may not go on, as things stand; empty when it may."""
+        self._said: dict[str, str] = {}
         self.channel: Any = None
         self.display: Display | None = None
         self._run: Run | None = None
@@ -167,7 +174,13 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
             run.lose_client()
 
     def variables(self) -> dict[str, str]:
-        return {str(name): str(value) for name, value in self.channel.get_environment().items()}
+        sent = self.channel.get_environment().items()
+        return {**{str(name): str(value) for name, value in sent}, **self._said}
+
+    def force(self, command: str) -> None:
+        """Run this instead; what was asked for stands in a variable, as with other servers."""
+        self._said["SSH_ORIGINAL_COMMAND"] = self.command or ""
+        self.command = command
 
     @property
     def is_open(self) -> bool:

@@ -164,8 +164,8 @@ def run(request: Request, descriptors: list[int]) -> NoReturn:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     change_user(request)
     enter(request)
-    # the user's own shell, as the user
-    os.execve(request["path"], request["argv"], request["env"])  # noqa: S606
+    # the user's own shell, as the user; or a command without one, found where its path says
+    os.execvpe(request["path"], request["argv"], request["env"])  # noqa: S606
 
 
 def take_descriptors(descriptors: list[int]) -> None:

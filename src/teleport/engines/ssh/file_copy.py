@@ -62,7 +62,6 @@ class FileCopy:
         self._is_governed = rules.are_set
         self._link = FileLink(self, visit.tasks, lambda: self.on_end("the server of files broke its word"))
         assert self._link.theirs is not None
-        visit.copies[self] = self.on_end
         process = await spawner.serve_files(
             user,
             (*descriptors, self._link.theirs.fileno()),
@@ -74,14 +73,14 @@ class FileCopy:
         self._link.hand_over()
         return process
 
-    @property
-    def must_end(self) -> bool:
+    def objection(self) -> str:
         """Rules came up for files that this copy was started without asking about."""
-        return self._visit.admission.options.file_rules.are_set and not self._is_governed
+        if self._visit.admission.options.file_rules.are_set and not self._is_governed:
+            return "your roles now have rules for files: copy again"
+        return ""
 
     def end(self) -> None:
         """The server has ended: take what is left, and sum up."""
-        self._visit.copies.pop(self, None)
         if self._link is not None:
             self._link.finish()
         cut_off, self._open = self._open, {}

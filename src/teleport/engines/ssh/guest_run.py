@@ -44,6 +44,8 @@ class GuestRun:
             if (event := visit.audit.session_joined(live)) is not None:
                 live.note(event)
             self.tell(f"this is the session of {live.user}, you are {mode}: {KEYS[mode]}. Size {live.size}")
+            if live.command:
+                self.tell(f"it is for the command: {' '.join(live.command)}")
             if not live.is_running:
                 self.tell("the session does not run now, it waits for others")
             self._channel.begin(self)

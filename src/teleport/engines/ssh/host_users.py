@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from teleport.foundation.errors import NotFound, Unavailable, Unsupported
@@ -57,8 +57,10 @@ def _find(login: str) -> HostUser:
     return HostUser(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir or "/", shell)
 
 
-def shell_command(user: HostUser, command: str | None) -> tuple[str, list[str]]:
-    """The user's shell and its arguments: as a login shell, or to run one command."""
+def invocation(user: HostUser, command: str | None, words: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """A program and its arguments: the words of a command; else the user's shell, by itself or to run a command."""
+    if words:
+        return words[0], list(words)
     name = user.shell.rsplit("/", 1)[-1]
     return user.shell, [f"-{name}"] if command is None else [name, "-c", command]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
-from teleport.engines.ssh.host_users import HostUser, shell_command
+from teleport.engines.ssh.host_users import HostUser, invocation
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
@@ -53,7 +53,7 @@ class PipeProgram:
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
         if self._wish.copy is not None:
             return await self._wish.copy.launch(self._spawner, self._user, descriptors)
-        path, argv = shell_command(self._user, self._wish.command)
+        path, argv = invocation(self._user, self._wish.command, self._wish.words)
         environment = session_environment(self._visit, self._wish, self._user, sid)
         return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False)
 

@@ -39,6 +39,7 @@ class PipeRun:
         visit = self._channel.visit
         leave = self._on_leave
         visit.screens.add(leave)
+        visit.conditions[self] = (self._channel.objection, leave)
         status = FAILED
         problem = ""
         try:
@@ -51,6 +52,7 @@ class PipeRun:
             raise
         finally:
             visit.screens.discard(leave)
+            del visit.conditions[self]
             self._program.close()
             self._audit(status, problem)
         self._channel.exit(status)

@@ -11,10 +11,13 @@ from teleport.engines.ssh.channel import Run, SessionChannel
 from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.guest_run import GuestRun
 from teleport.engines.ssh.pipe_run import PipeRun
-from teleport.engines.ssh.sftp import ScpTap, SftpTap, scp_tap
+from teleport.engines.ssh.sftp import SftpTap, scp_tap
 from teleport.engines.ssh.terminal_run import TerminalRun
 from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import AccessDenied, TeleportError
+from teleport.policy import command_rules
+from teleport.policy.command_rules import CommandAnswer
+from teleport.policy.moderation import Requirement
 from teleport.policy.reasons import Code, Reason
 from teleport.policy.sentences import Language, sentence
 from teleport.wire.joining import MODE_VARIABLE, SESSION_VARIABLE
@@ -26,34 +29,68 @@ def run_for(channel: SessionChannel) -> Run:
     if visit.guest is not None:
         return _guest_run(channel, visit.guest)
     sid = str(uuid.uuid4())
-    if channel.terminal is None or channel.subsystem:
-        _check_unwatched(channel)
-    if channel.subsystem == SFTP:
-        _check_file_copy(channel, "the SFTP subsystem")
-        return _sftp_run(channel, sid)
-    tap: ScpTap | None = None
-    if channel.command is not None:
-        home = visit.backend.home
-        scp = scp_command.parse(channel.command, home) if home is not None else None
-        if home is not None and scp is not None and channel.terminal is None:
-            _check_file_copy(channel, "copying files")
-            channel.copy = FileCopy(visit, sid, home, scp, _language(channel))
-            return PipeRun(channel, sid)
-        _check_unseen_copy(channel, channel.command)
-        tap = scp_tap(visit.audit, sid, channel.command)
+    copy = _copy(channel, sid)
+    if copy is not None or channel.subsystem:
+        return _copy_run(channel, sid, copy)
+    asked = channel.command
+    _obey_rules(channel)
     if channel.terminal is not None:
         return TerminalRun(channel, sid)
-    return PipeRun(channel, sid, tap)
+    _check_unwatched(channel)
+    return PipeRun(channel, sid, scp_tap(visit.audit, sid, asked) if asked is not None else None)
 
 
-def _sftp_run(channel: SessionChannel, sid: str) -> Run:
-    visit = channel.visit
-    home = visit.backend.home
+def _copy(channel: SessionChannel, sid: str) -> FileCopy | None:
+    """The copy that is asked for, where this host serves it without a shell."""
+    visit, home = channel.visit, channel.visit.backend.home
     if home is None:
-        _check_unseen_copy(channel, "sftp")
+        return None
+    if channel.subsystem == SFTP:
+        return FileCopy(visit, sid, home, language=_language(channel))
+    if channel.command is None or channel.terminal is not None:
+        return None
+    scp = scp_command.parse(channel.command, home)
+    return FileCopy(visit, sid, home, scp, _language(channel)) if scp is not None else None
+
+
+def _copy_run(channel: SessionChannel, sid: str, copy: FileCopy | None) -> Run:
+    visit = channel.visit
+    _check_unwatched(channel)
+    _check_file_copy(channel, "the SFTP subsystem" if channel.subsystem else "copying files")
+    if copy is None:
+        _check_unseen_copy(channel, channel.subsystem)
         return PipeRun(channel, sid, SftpTap(visit.audit, sid))
-    channel.copy = FileCopy(visit, sid, home, language=_language(channel))
+    channel.copy = copy
+    channel.objection = copy.objection
     return PipeRun(channel, sid)
+
+
+def _obey_rules(channel: SessionChannel) -> None:
+    """Make of a shell or a command what command rules make of it. Raises AccessDenied."""
+    visit, asked = channel.visit, channel.command
+    if asked is not None:
+        _check_unseen_copy(channel, asked)
+    answer = _ruling(visit, asked)
+    if not answer.allowed:
+        event_id = visit.audit.command_refused(asked or "", sentence(answer.reason))
+        raise AccessDenied(sentence(answer.reason, _language(channel)), event_id=event_id)
+    if answer.reason.code is Code.COMMAND_FORCED:
+        channel.force(answer.reason.value)
+    channel.words = answer.words
+    channel.required = lambda: (
+        *(one for one in visit.admission.required if one.role not in answer.free_of),
+        *(Requirement(role=rule.role, policies=(rule.moderator,)) for rule in answer.waits),
+    )
+
+    def objection() -> str:
+        now = _ruling(visit, asked)
+        return "" if now.allowed and bool(now.words) <= bool(answer.words) else sentence(now.reason)
+
+    channel.objection = objection
+
+
+def _ruling(visit: Visit, command: str | None) -> CommandAnswer:
+    return command_rules.decide(visit.admission.options.command_rules, command)
 
 
 def _guest_run(channel: SessionChannel, guest: GuestAdmission) -> Run:
@@ -72,10 +109,10 @@ def _guest_run(channel: SessionChannel, guest: GuestAdmission) -> Run:
 
 def _check_unwatched(channel: SessionChannel) -> None:
     """What runs without a terminal is nothing that others could watch."""
-    visit = channel.visit
-    if not visit.admission.required:
+    visit, required = channel.visit, channel.required()
+    if not required:
         return
-    roles = ", ".join(f'"{one.role}"' for one in visit.admission.required)
+    roles = ", ".join(f'"{one.role}"' for one in required)
     reason = f"role {roles} requires others to be present: that takes a session on a terminal"
     if channel.subsystem == SFTP or scp_tap(visit.audit, "", channel.command or "") is not None:
         event_id = visit.audit.file_copy_refused(channel.command or "", reason)
@@ -91,6 +128,10 @@ def _check_file_copy(channel: SessionChannel, what: str) -> None:
             channel.command or "", "file copies are not allowed by the roles or this node"
         )
         raise AccessDenied(f"{what} is not allowed here by your roles or this node", event_id=event_id)
+    answer = _ruling(visit, channel.command)
+    if visit.admission.options.command_rules.forced:
+        event_id = visit.audit.file_copy_refused(channel.command or "", sentence(answer.reason))
+        raise AccessDenied(sentence(answer.reason, _language(channel)), event_id=event_id)
 
 
 def _check_unseen_copy(channel: SessionChannel, command: str) -> None:

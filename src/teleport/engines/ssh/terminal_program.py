@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
-from teleport.engines.ssh.host_users import HostUser, shell_command
+from teleport.engines.ssh.host_users import HostUser, invocation
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
 from teleport.engines.ssh.surroundings import session_environment
@@ -40,7 +40,7 @@ class TerminalProgram:
 
     async def start(self, sid: str, size: TerminalSize) -> None:
         self._terminal = terminal = Terminal(self._user, size, self._modes)
-        path, argv = shell_command(self._user, self._wish.command)
+        path, argv = invocation(self._user, self._wish.command, self._wish.words)
         try:
             variables = session_environment(self._visit, self._wish, self._user, sid, terminal.name)
             self._process = await self._spawner.run(

@@ -41,13 +41,14 @@ class TerminalRun:
         )  # fmt: skip
         self.live = LiveSession(
             sid, owner, self, login=visit.login, size=self._request.size,
-            command=(channel.command,) if channel.command else (), required=lambda: visit.admission.required,
+            command=(channel.command,) if channel.command else (), required=channel.required,
         )  # fmt: skip
 
     async def run(self) -> None:
         visit, live = self._channel.visit, self.live
         visit.screens.add(self.end)
         visit.lives.add(live)
+        visit.conditions[self] = (self._channel.objection, self.end)
         unwatch = visit.post.emitter.watch_failure(lambda failure: self.end(str(failure)))
         status: int | None = None
         try:
@@ -58,6 +59,7 @@ class TerminalRun:
             unwatch()
             visit.screens.discard(self.end)
             visit.lives.discard(live)
+            del visit.conditions[self]
             self._program.close()
             await self._conclude(status)
 

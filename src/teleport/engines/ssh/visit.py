@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import asyncssh
 
@@ -32,15 +32,6 @@ FAREWELL = 1.0
 """Seconds a client is given to take the last words before its connection is cut."""
 
 
-class Copy(Protocol):
-    """A copy of files that runs."""
-
-    @property
-    def must_end(self) -> bool:
-        """Its rules have changed so that it cannot go on."""
-        ...
-
-
 class Visit(asyncssh.SSHServer):
     """The gate of one connection, and asyncssh's owner of it. Closed once, by whichever side ends first."""
 
@@ -65,8 +56,8 @@ class Visit(asyncssh.SSHServer):
         """The sessions on terminals, which others may join."""
         self.displays: Displays | None = None
         """None for guests, who show nothing."""
-        self.copies: dict[Copy, Callable[[str], None]] = {}
-        """The copies of files that run, and how to end each with a reason."""
+        self.conditions: dict[object, tuple[Callable[[], str], Callable[[str], None]]] = {}
+        """Why each open session may not go on as things stand, if so; and how to end it with that reason."""
         self.sessions = 0
         self.last_active = post.clock.monotonic()
         self._admissions = admissions
@@ -187,7 +178,7 @@ class Visit(asyncssh.SSHServer):
             self.permit_user_environment = True  # it says which session is meant, and reaches no program
         self._was_moderated = bool(self.admission.required)
         self.admission.when_required_changes = self._require
-        self.admission.when_decided = self._end_copies
+        self.admission.when_decided = self._check_conditions
         self._admissions.enter(self.admission, self.leave)
         self._idle_watch = self.tasks.start(self._watch_idle(), "idle")
 
@@ -200,11 +191,10 @@ class Visit(asyncssh.SSHServer):
         for live in tuple(self.lives):
             live.reassess()
 
-    def _end_copies(self) -> None:
-        """Those that rules of now cannot follow."""
-        for copy, end in tuple(self.copies.items()):
-            if copy.must_end:
-                end("your roles now have rules for files: copy again")
+    def _check_conditions(self) -> None:
+        for objection, end in tuple(self.conditions.values()):
+            if reason := objection():
+                end(reason)
 
     # -- asyncssh's questions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from teleport.model.resource import Model, one_of, require
+from teleport.model.resources.command_rules import CommandRules
 from teleport.model.resources.file_rules import FileRules
 from teleport.model.values import Duration, Flag, StringList, choice, meta
 
@@ -124,6 +125,7 @@ class RoleOptions(Model):
     ssh_port_forwarding: SSHPortForwarding | None = None  # falls back to port_forwarding
     ssh_file_copy: Flag | None = None  # true
     file_rules: FileRules | None = None  # every file
+    command_rules: CommandRules | None = None  # every command
     client_idle_timeout: Duration | None = None  # none
     disconnect_expired_cert: Flag | None = None  # false
     max_sessions: int = 0  # unlimited
@@ -168,5 +170,7 @@ class RoleOptions(Model):
             require(value is None or value >= Duration(), f"spec.options.{field} is {value}, expected 0 or more")
         if self.file_rules is not None:
             self.file_rules.check()
+        if self.command_rules is not None:
+            self.command_rules.check()
         for extension in self.cert_extensions:
             require(extension.name, "spec.options.cert_extensions: name is missing")
