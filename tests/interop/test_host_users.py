@@ -31,8 +31,9 @@ def login() -> Iterator[str]:
     """A name that no other test uses; nothing of it is left."""
     name = f"t-{uuid.uuid4().hex[:10]}"
     yield name
-    if IS_ROOT and exists(name):
-        subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True)
+    for made in (name, f"{name}x"):
+        if IS_ROOT and exists(made):
+            subprocess.run(["userdel", "--force", "--remove", made], check=False, capture_output=True)
 
 
 @pytest.fixture
@@ -231,8 +232,11 @@ async def test_static_accounts_are_kept_where_their_labels_match(here: Site, log
         await until(lambda: bool(rules_of(login)))
         assert pwd.getpwnam(login).pw_uid == 61300
         assert not exists(f"{login}x")
+        subprocess.run(["useradd", f"{login}x"], check=True)
         with pytest.raises(AlreadyExists):
-            await accounts.establish("nobody", WantedAccount("static"))
+            await accounts.establish(f"{login}x", WantedAccount("static"))
+        await accounts.establish(f"{login}x", WantedAccount("static", takes_ownership=True))
+        assert f"{login}x" in grp.getgrnam("teleport-static").gr_mem
         here.cluster.remove("static_host_user", login)
         await until(lambda: not rules_of(login))
         assert exists(login)
