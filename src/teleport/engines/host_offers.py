@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,22 @@ class X11Displays:
 
 
 @dataclass(frozen=True)
+class PamService:
+    """The stack that sessions go through. `folder` is where the service's file lies, empty for the system's own.
+
+    `environment` are templates of what modules and sessions find in their environment.
+    """
+
+    service_name: str = "sshd"
+    authenticates: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+
+@dataclass(frozen=True)
 class HostOffers:
     """None is not offered."""
 
     x11: X11Displays | None = None
+    pam: PamService | None = None
     creates_accounts: bool = True

@@ -214,13 +214,17 @@ class HostAccounts:
 
     async def _clear(self) -> None:
         for login in tuple(self._pending):
+            self._pending.discard(login)  # from here on it may be given back anew
             try:
                 is_done = await self._locked(partial(self._finish, login))
             except TeleportError as error:
                 log.warning("a host user cannot be removed now", login=login, error=error)
-                continue
-            if is_done:
-                self._pending.discard(login)
+                is_done = False
+            except asyncio.CancelledError:
+                self._pending.add(login)
+                raise
+            if not is_done:
+                self._pending.add(login)
 
     def _finish(self, login: str) -> bool:
         """Nobody uses the account here. False when it must be tried again."""

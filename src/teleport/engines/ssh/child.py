@@ -5,9 +5,10 @@ little process takes a millisecond where forking the agent would take many, and 
 
 It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
 
-    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "terminal"}   + report, stdin, stdout, stderr
-    {"id", "do": "sftp", "cwd", "user"?, "governed", "bases", "links_first"} + report, stdin, stdout, stderr, link
-    {"id", "do": "scp", …, "options", "path", "pattern"}                     + report, stdin, stdout, stderr, link
+    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "pam"?, "terminal"}   + report, stdin, stdout, stderr
+    {"id", "do": "sftp", "cwd", "user"?, "pam"?, "governed", "bases", "links_first"} + the same, link
+    {"id", "do": "scp", …, "options", "path", "pattern"}                             + the same, link
+    {"id", "do": "check", "pam"}                     whether PAM accepts the account + report
     {"id", "do": "connect" | "listen", "path", "user"?}                      + report, on which a socket comes back
     {"id", "do": "signal", "signal", "group"}
 
@@ -15,7 +16,8 @@ It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answ
     {"id", "status"}     it ended (a wait status)
 
 "user" is [uid, gid, groups]; without it the program runs as we do. "report" is a socket that carries an error's
-text, or the descriptor asked for, and is closed by the exec that succeeds. "link" is the socket of `file_desk`. When
+text, or the descriptor asked for, and is closed by the exec that succeeds. "link" is the socket of `file_desk`. "pam"
+is what `pam_stack` takes; a session that goes through PAM is accompanied by one process of ours until it ends. When
 the agent is gone, all sessions are hung up.
 """
 
@@ -50,6 +52,7 @@ class Children:
         self.agent = agent
         self.ids: dict[int, int] = {}
         self.pids: dict[int, int] = {}
+        self.accompanied: set[int] = set()
 
     def serve(self) -> None:
         wake_read, wake_write = os.pipe()
@@ -92,12 +95,16 @@ class Children:
 
     def start(self, request: Request, descriptors: list[int]) -> None:
         try:
+            if "pam" in request:
+                load_pam()  # here, once for all sessions to come
             pid = os.fork()
         except OSError as error:
-            os.write(descriptors[0], f"fork: {error.strerror}".encode())
+            os.write(descriptors[0], f"cannot start: {error.strerror or error}".encode())
             self.answer({"id": request["id"], "pid": 0})
             self.answer({"id": request["id"], "status": 255 << 8})
             return
+        if "pam" in request:
+            self.accompanied.add(pid)
         if pid == 0:
             become(request, descriptors)
         self.ids[pid] = request["id"]
@@ -109,6 +116,8 @@ class Children:
         if pid is None:
             return
         with suppress(OSError):  # it has not made its group yet, or is gone
+            if request["signal"] == signal.SIGKILL and pid in self.accompanied and kill_program(pid):
+                return  # whoever accompanies it closes its session
             if request["group"]:
                 os.killpg(pid, request["signal"])
             else:
@@ -125,6 +134,7 @@ class Children:
             number = self.ids.pop(pid, None)
             if number is not None:
                 self.pids.pop(number, None)
+                self.accompanied.discard(pid)
                 self.answer({"id": number, "status": status})
 
     def answer(self, message: dict[str, int]) -> None:
@@ -145,12 +155,12 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
         report = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 10)
         reset_signals()
         os.setsid()
-        if request["do"] == "run":
-            run(request, descriptors[1:])
-        elif request["do"] in ("sftp", "scp"):
-            serve_files(request, descriptors[1:], report)
-        else:
-            hand_back(request, report)
+        if "pam" in request:
+            go_through_pam(request, descriptors[1:], report)
+        perform(request, descriptors[1:], report)
+    except pam.PamRefused as refusal:
+        with suppress(OSError):
+            os.write(report, str(refusal).encode(errors="replace"))
     except BaseException as error:
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         with suppress(OSError):
@@ -158,11 +168,84 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
     os._exit(255)
 
 
+def perform(request: Request, descriptors: list[int], report: int) -> NoReturn:
+    if request["do"] == "run":
+        run(request, descriptors)
+    elif request["do"] in ("sftp", "scp"):
+        serve_files(request, descriptors, report)
+    else:
+        hand_back(request, report)
+
+
+def go_through_pam(request: Request, descriptors: list[int], report: int) -> NoReturn:
+    """Raises PamRefused; in the process that accompanies the user's program it does not return."""
+    links = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in descriptors[3:]]
+    take_descriptors(descriptors[:3])
+    close_all_but(0, 1, 2, report, *links)
+    wanted = request["pam"]
+    stack = pam.Stack(load_pam(), wanted)
+    if request["do"] == "check":
+        try:
+            stack.check_account()
+        finally:
+            stack.close()
+        os._exit(0)
+    if wanted["terminal"] and wanted["authenticates"]:
+        release(report)  # so that what is typed is brought here
+    if user := request.get("user"):
+        os.setgroups(user[2])
+    try:
+        stack.open()
+    except pam.PamRefused as refusal:
+        stack.close()
+        if wanted["terminal"] and wanted["authenticates"]:
+            os.write(2, f"{refusal}\n".encode(errors="replace"))
+        raise
+    if user:
+        user[2] = os.getgroups()  # modules may have added some
+    kept = {name: value for name, value in request.get("env", {}).items() if is_ours(name)}
+    request["env"] = {**request.get("env", {}), **stack.environment(), **kept}
+    pam.accompany(load_pam(), stack, lambda: perform(request, [0, 1, 2, *links], report), (report, *links))
+    raise AssertionError("whoever accompanies a session has ended")
+
+
+def close_all_but(*kept: int) -> None:
+    ordered = sorted(kept)
+    for before, after in zip(ordered, [*ordered[1:], MAX_OPEN], strict=True):
+        os.closerange(before + 1, after)
+
+
+def release(report: int) -> None:
+    """Tell the agent that the program runs."""
+    with socket.socket(fileno=os.dup(report)) as agent:
+        agent.shutdown(socket.SHUT_RDWR)
+
+
+def is_ours(name: str) -> bool:
+    """Variables that modules do not change."""
+    return name in ("USER", "LOGNAME", "HOME", "SHELL") or name.startswith("SSH_")
+
+
+def kill_program(pid: int) -> bool:
+    """Kill what is accompanied. False when there is nothing yet."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as listed:
+            children = listed.read().split()
+    except OSError:
+        return False
+    for child in children:
+        with suppress(OSError):
+            os.killpg(int(child), signal.SIGKILL)
+    return bool(children)
+
+
 def run(request: Request, descriptors: list[int]) -> NoReturn:
     take_descriptors(descriptors)
     if request["terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     change_user(request)
+    if "pam" in request:
+        pam.follow(load_pam())
     enter(request)
     # the user's own shell, as the user; or a command without one, found where its path says
     os.execvpe(request["path"], request["argv"], request["env"])  # noqa: S606
@@ -178,6 +261,8 @@ def serve_files(request: Request, descriptors: list[int], report: int) -> NoRetu
     link = fcntl.fcntl(descriptors[3], fcntl.F_DUPFD_CLOEXEC, 10)
     take_descriptors(descriptors[:3])
     change_user(request)
+    if "pam" in request:
+        pam.follow(load_pam())
     enter(request)
     os.close(report)
     os.dup2(link, 3)
@@ -252,6 +337,15 @@ def beside(name: str) -> Any:
 file_desk = beside("file_desk")
 sftp_server = beside("sftp_server")
 scp_server = beside("scp_server")
+pam = beside("pam_stack")
+_libraries: list[Any] = []
+
+
+def load_pam() -> Any:
+    """Raises OSError when this host has no libpam."""
+    if not _libraries:
+        _libraries.append(pam.Libraries())
+    return _libraries[0]
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from teleport.engines.ssh.file_link import Answer, Bases, FileLink, Question, Told, path_of, shown
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.visit import Visit
@@ -57,7 +58,7 @@ class FileCopy:
         """Called with a reason when it may not go on."""
 
     async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
-        """Raises Unavailable."""
+        """Raises Unavailable, AccessDenied."""
         visit, rules = self._visit, self._visit.admission.options.file_rules
         self._is_governed = rules.are_set
         self._link = FileLink(self, visit.tasks, lambda: self.on_end("the server of files broke its word"))
@@ -65,6 +66,7 @@ class FileCopy:
         process = await spawner.serve_files(
             user,
             (*descriptors, self._link.theirs.fileno()),
+            pam=pam_request(visit.admission, user, visit.connection.client_address[0]),
             scp=self._scp,
             has_links_first=any(name in visit.link.client_version for name in _LINKS_FIRST),
             is_governed=self._is_governed,

@@ -12,6 +12,7 @@ from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.displays import Displays
 from teleport.engines.ssh.forwarding import Arrived, Listener, SocketSide, adopt, connect_tcp, listen_tcp
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.pipe_program import PipeProgram
 from teleport.engines.ssh.spawner import Spawner
 from teleport.engines.ssh.terminal_program import TerminalProgram
@@ -48,7 +49,10 @@ class LocalBackend:
             give_back = await accounts.borrow(admission.login, wanted)
             self._give_back_account()
             self._give_back_account = give_back
-        self._user = await host_users.find(admission.login)
+        self._user = user = await host_users.find(admission.login)
+        pam = pam_request(admission, user, self._visit.connection.client_address[0])
+        if pam is not None:
+            await self._spawner.check_account(user, pam)
 
     @property
     def home(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
@@ -51,11 +52,13 @@ class PipeProgram:
         self._errors = DescriptorReader(from_stderr, screens.show_error)
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
+        visit = self._visit
         if self._wish.copy is not None:
             return await self._wish.copy.launch(self._spawner, self._user, descriptors)
+        pam = pam_request(visit.admission, self._user, visit.connection.client_address[0])
         path, argv = invocation(self._user, self._wish.command, self._wish.words)
         environment = session_environment(self._visit, self._wish, self._user, sid)
-        return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False)
+        return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False, pam=pam)
 
     @property
     def is_started(self) -> bool:

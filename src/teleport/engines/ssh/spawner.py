@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.pam import PamRequest
 from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.foundation.descriptors import give_usual_limit
 from teleport.foundation.errors import AccessDenied, Unavailable
@@ -23,6 +24,7 @@ START_TIMEOUT = 20.0
 OPEN_TIMEOUT = 10.0
 _BUFFER = 1 << 20
 _MAX_ANSWER = 4096
+_REFUSED = "refused by PAM"
 _PROGRAM = Path(__file__).with_name("child.py")
 
 
@@ -61,25 +63,29 @@ class Spawner:
         descriptors: tuple[int, int, int],
         *,
         is_terminal: bool,
+        pam: PamRequest | None = None,
     ) -> Process:
-        """Execute `path` as `user` in its home directory. Raises Unavailable with the reason.
+        """Execute `path` as `user` in its home directory, by way of PAM where that is given.
+
+        Raises Unavailable, AccessDenied (PAM refuses) with the reason.
 
         The descriptors stay open on our side; with `is_terminal` they are the terminal that will control it.
         """
         request = {"do": "run", "path": path, "argv": list(argv), "env": dict(env), "cwd": user.home}
-        return await self._started({**request, "terminal": is_terminal}, user, descriptors)
+        return await self._started({**request, "terminal": is_terminal}, user, descriptors, pam)
 
     async def serve_files(
         self,
         user: HostUser,
         descriptors: tuple[int, int, int, int],
         *,
+        pam: PamRequest | None = None,
         scp: ScpCommand | None = None,
         has_links_first: bool = False,
         is_governed: bool = False,
         bases: Sequence[str] = (),
     ) -> Process:
-        """Serve SFTP, or the far end of one old copy, as `user` in its home directory. Raises Unavailable.
+        """Serve SFTP, or the far end of one old copy, as `user` in its home directory. Raises as `run`.
 
         The last descriptor is the link of `file_desk`, which tells what `is_governed` and `bases` mean;
         `has_links_first`: the client names a symbolic link before its target.
@@ -89,9 +95,17 @@ class Spawner:
             request |= {"do": "scp", "options": scp.options, "path": scp.path, "pattern": scp.is_pattern}
         else:
             request |= {"do": "sftp", "links_first": has_links_first}
-        return await self._started(request, user, descriptors)
+        return await self._started(request, user, descriptors, pam)
 
-    async def _started(self, request: dict[str, object], user: HostUser, descriptors: tuple[int, ...]) -> Process:
+    async def check_account(self, user: HostUser, pam: PamRequest) -> None:
+        """Whether PAM accepts the account. Raises AccessDenied, Unavailable with the reason."""
+        await self._started({"do": "check"}, user, (), pam)
+
+    async def _started(
+        self, request: dict[str, object], user: HostUser, descriptors: tuple[int, ...], pam: PamRequest | None
+    ) -> Process:
+        if pam is not None:
+            request["pam"] = pam
         process, report = self._start(request, user, descriptors)
         with report:
             try:
@@ -101,7 +115,8 @@ class Spawner:
                 process.signal(9, group=False)
                 raise Unavailable(f"no program started within {START_TIMEOUT:g} seconds") from error
         if problem:
-            raise Unavailable(problem.decode(errors="replace"))
+            reason = problem.decode(errors="replace")
+            raise AccessDenied(reason) if reason.startswith(_REFUSED) else Unavailable(reason)
         return process
 
     async def connect(self, path: str, user: HostUser) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
 from teleport.engines.ssh.surroundings import session_environment
@@ -42,9 +43,11 @@ class TerminalProgram:
         self._terminal = terminal = Terminal(self._user, size, self._modes)
         path, argv = invocation(self._user, self._wish.command, self._wish.words)
         try:
-            variables = session_environment(self._visit, self._wish, self._user, sid, terminal.name)
+            visit, user = self._visit, self._user
+            variables = session_environment(visit, self._wish, user, sid, terminal.name)
+            pam = pam_request(visit.admission, user, visit.connection.client_address[0], terminal.name)
             self._process = await self._spawner.run(
-                path, argv, variables, self._user, (terminal.slave,) * 3, is_terminal=True
+                path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam
             )
         except BaseException:
             os.close(terminal.master)
