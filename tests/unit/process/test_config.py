@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teleport.engines.host_offers import X11Displays
+from teleport.engines.host_offers import PamService, X11Displays
 from teleport.foundation.errors import BadParameter
 from teleport.net.address import Address
 from teleport.process.config import CommandLine, Settings, load_settings
@@ -242,3 +242,14 @@ def test_displays_are_offered_within_the_numbers_given(tmp_path: Path) -> None:
     assert node.offers.x11 is None
     with pytest.raises(BadParameter, match="max_display"):
         load(tmp_path, "version: v3\nssh_service: {x11: {enabled: yes, display_offset: 20, max_display: 19}}\n")
+
+
+def test_pam_is_checked_as_far_as_it_can_be(tmp_path: Path) -> None:
+    environment = "environment: {TEAM: '{{external.team}}'}"
+    text = "version: v3\nssh_service: {pam: {enabled: yes, use_pam_auth: yes, " + environment + "}}\n"
+    node = load(tmp_path, text).node
+    assert node is not None
+    assert node.offers.pam == PamService("sshd", authenticates=True, environment={"TEAM": "{{external.team}}"})
+    for wrong in ("service_name: ../sshd", "environment: {TEAM: '{{external'}", "environment: {'A=B': c}"):
+        with pytest.raises(BadParameter, match="ssh_service.pam"):
+            load(tmp_path, "version: v3\nssh_service: {pam: {enabled: yes, " + wrong + "}}\n")
