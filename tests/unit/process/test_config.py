@@ -251,5 +251,5 @@ def test_pam_is_checked_as_far_as_it_can_be(tmp_path: Path) -> None:
     assert node is not None
     assert node.offers.pam == PamService("sshd", authenticates=True, environment={"TEAM": "{{external.team}}"})
     for wrong in ("service_name: ../sshd", "environment: {TEAM: '{{external'}", "environment: {'A=B': c}"):
-        with pytest.raises(BadParameter, match="ssh_service.pam"):
+        with pytest.raises(BadParameter, match=r"ssh_service\.pam"):
             load(tmp_path, "version: v3\nssh_service: {pam: {enabled: yes, " + wrong + "}}\n")
