@@ -20,7 +20,7 @@ from teleport.engines.engine import Connection, Limits, Post, SshHostKey
 from teleport.engines.host_accounts import static_accounts
 from teleport.engines.ssh.engine import SshEngine
 from teleport.foundation.clock import MovedClock
-from teleport.foundation.errors import Unavailable
+from teleport.foundation.errors import LimitExceeded, Unavailable
 from teleport.foundation.service import TaskOwner
 from teleport.model.codec import from_yaml
 from teleport.model.events.base import Event
@@ -32,6 +32,7 @@ from teleport.model.resources.session_tracker import SessionTracker
 from teleport.net.handoff import HandedOff
 from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
+from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
 from teleport.session.recording_spool import RecordingSpool
 from teleport.session.tracker import Trackers
@@ -60,10 +61,11 @@ ALL = Permits(port_forwarding=True, agent_forwarding=True)
 
 @dataclass
 class Log:
-    """The audit log and the trackers, in lists."""
+    """The audit log, the trackers and the leases, in lists."""
 
     events: list[Event] = field(default_factory=list)
     trackers: dict[str, SessionTracker] = field(default_factory=dict)
+    leases: dict[str, set[str]] = field(default_factory=dict)
     is_away: bool = False
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -79,6 +81,17 @@ class Log:
 
     async def delete(self, sid: str) -> None:
         self.trackers.pop(sid, None)
+
+    async def hold_lease(self, kind: str, name: str, lease_id: str, limit: int) -> None:
+        if self.is_away:
+            raise Unavailable("auth is away")
+        held = self.leases.setdefault(name, set())
+        if lease_id not in held and len(held) >= limit:
+            raise LimitExceeded("all are held")
+        held.add(lease_id)
+
+    async def release_lease(self, kind: str, name: str, lease_id: str) -> None:
+        self.leases[name].discard(lease_id)
 
     async def wait_for(self, type_: str, code: str = "", count: int = 1) -> list[Any]:
         """The events of a type, once there are so many."""
@@ -134,6 +147,7 @@ class Site:
         self.spool.recover(self.clock.now())
         self.emitter = Emitter(self.log.send, EventSpool(directory / "events"), self.clock, CLUSTER)
         self.trackers = Trackers(self.log, self.clock)
+        self.leases = Leases(self.log)
         self.recorders = RecorderFactory(self.spool, self.clock)
         self.node = Node(metadata=Metadata(name=HOST_ID, labels={"env": "test"}), spec=NodeSpec(hostname="web1"))
         host_key = self._host_key()
@@ -148,6 +162,7 @@ class Site:
             emitter=self.emitter,
             recorders=self.recorders,
             trackers=self.trackers,
+            leases=self.leases,
             node=lambda: self.node,
             host_key=lambda: host_key,
             user_authorities=lambda: self.authorities,

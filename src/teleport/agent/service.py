@@ -39,6 +39,7 @@ from teleport.net.listener import Accepted, Listener, listen
 from teleport.net.sockets import proxy_for
 from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
+from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
 from teleport.session.recording_spool import RecordingSpool
 from teleport.session.recovery import ended_sessions
@@ -128,6 +129,7 @@ class AgentService:
         recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge)
         stack.callback(recorders.close)
         trackers = Trackers(access.sink, clock)
+        leases = Leases(access.sink)
         replica = Replica(
             (*KINDS, *static_accounts.KINDS), access.changes, clock, path=config.data_dir / "replica.json"
         )
@@ -141,7 +143,7 @@ class AgentService:
         self.post = Post(
             cluster=cluster, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             data_dir=config.data_dir, clock=clock, replica=replica, emitter=emitter, recorders=recorders,
-            trackers=trackers, node=heartbeat.node, host_key=lambda: access.host_key,
+            trackers=trackers, leases=leases, node=heartbeat.node, host_key=lambda: access.host_key,
             user_authorities=lambda: access.user_authorities(replica), limits=config.limits,
             proxy_address=str(config.proxies[0]) if config.proxies else "",
             permit_user_environment=config.permit_user_environment,
@@ -153,7 +155,9 @@ class AgentService:
         for event in ended_sessions(recovered, cluster):
             emitter.post(event)
             trackers.end_lost(event.sid)
-        parts: list[Service] = [emitter, uploader, trackers, replica, heartbeat, _Renewal(access, config), accounts]
+        parts: list[Service] = [
+            emitter, uploader, trackers, leases, replica, heartbeat, _Renewal(access, config), accounts,
+        ]  # fmt: skip
         if config.offers.creates_accounts:
             parts.append(StaticAccounts(replica, accounts, heartbeat.node))
         parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))

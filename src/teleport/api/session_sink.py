@@ -1,4 +1,4 @@
-"""Where hosts that run sessions hand in what they have of them: events, recordings, trackers."""
+"""Where hosts that run sessions hand in what they have of them: events, recordings, trackers, leases."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from teleport.api.client import Client
-from teleport.api.routes import audit, recordings, sessions
+from teleport.api.routes import audit, leases, recordings, sessions
 from teleport.model.codec import encode_json
 from teleport.model.resources.session_tracker import SessionTracker
 from teleport.wire.recording import RecordingInfo
 
 UPLOAD_TIMEOUT = 120.0
+LEASE_TIMEOUT = 10.0
 
 
 class SessionSink:
-    """What session.emitter, session.uploader and session.tracker ask for. `client` is asked for anew by each call."""
+    """What session.emitter, uploader, tracker and leases ask for. `client` is asked for anew by each call."""
 
     def __init__(self, client: Callable[[], Client]) -> None:
         self._client = client
@@ -37,3 +38,11 @@ class SessionSink:
 
     async def delete(self, sid: str) -> None:
         await self._client().call(sessions.DELETE, sessions.SessionName(sid))
+
+    async def hold_lease(self, kind: str, name: str, lease_id: str, limit: int) -> None:
+        request = leases.HoldLease(kind=kind, name=name, lease_id=lease_id, limit=limit)
+        await self._client().call(leases.HOLD, request, timeout=LEASE_TIMEOUT)
+
+    async def release_lease(self, kind: str, name: str, lease_id: str) -> None:
+        request = leases.ReleaseLease(kind=kind, name=name, lease_id=lease_id)
+        await self._client().call(leases.RELEASE, request, timeout=LEASE_TIMEOUT)

@@ -20,6 +20,7 @@ from teleport.api.routes import (
     cluster,
     headless,
     hosts,
+    leases,
     login,
     mfa,
     public,
@@ -42,6 +43,7 @@ from teleport.auth.export import Export
 from teleport.auth.headless import Headless
 from teleport.auth.hosts import Hosts
 from teleport.auth.issuing import Issuing
+from teleport.auth.leases import Leases
 from teleport.auth.listing import Listing
 from teleport.auth.login import Logins
 from teleport.auth.mfa import MultiFactor
@@ -84,6 +86,7 @@ class Parts:
     access_requests: AccessRequests
     access_lists: ListParts
     trackers: Trackers
+    leases: Leases
     web_sessions: WebSessions
     audit: Audit
     recordings: Recordings
@@ -186,6 +189,8 @@ def _sessions(parts: Parts) -> list[Binding[Caller]]:
         _bind(sessions.GET, parts.trackers.get),
         _bind(sessions.PUT, parts.trackers.put),
         _bind(sessions.DELETE, parts.trackers.delete),
+        _bind(leases.HOLD, parts.leases.hold),
+        _bind(leases.RELEASE, parts.leases.release),
         _bind(sessions.GET_WEB, parts.web_sessions.get),
         _bind(sessions.RENEW_WEB, parts.web_sessions.renew),
         _bind(sessions.DELETE_WEB, parts.web_sessions.delete),

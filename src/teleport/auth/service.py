@@ -29,6 +29,7 @@ from teleport.auth.headless import Headless
 from teleport.auth.hosts import Hosts
 from teleport.auth.issuing import Issuing
 from teleport.auth.journal import Journal
+from teleport.auth.leases import Leases
 from teleport.auth.listing import Listing
 from teleport.auth.lockout import Lockout
 from teleport.auth.login import Logins
@@ -217,6 +218,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         access_requests=access_requests,
         access_lists=ListParts.of(cluster, guard),
         trackers=Trackers(cluster, guard),
+        leases=Leases(cluster, guard),
         web_sessions=web_sessions,
         audit=audit,
         recordings=Recordings(cluster, guard, audit),

@@ -51,7 +51,7 @@ WATCHED: Final = (
 )
 KINDS: Final = (*WATCHED, "cert_authority")
 """The kinds a replica must hold for an engine to decide."""
-ENFORCES: Final = frozenset({"require_session_join"})
+ENFORCES: Final = frozenset({"require_session_join", "options.max_connections"})
 """Restrictions of roles (paths of policy.enforcement) that engines enforce on nodes by themselves."""
 _GATHER = 0.05
 _TICK = 1.0

@@ -16,6 +16,7 @@ from teleport.foundation.clock import Clock
 from teleport.model.resources.node import Node
 from teleport.net.handoff import HandedOff
 from teleport.session.emitter import Emitter
+from teleport.session.leases import Leases
 from teleport.session.live import LiveSession
 from teleport.session.recorder import RecorderFactory
 from teleport.session.tracker import Trackers
@@ -64,6 +65,7 @@ class Post:
     emitter: Emitter
     recorders: RecorderFactory
     trackers: Trackers
+    leases: Leases
     node: Callable[[], Node]
     host_key: Callable[[], SshHostKey]
     user_authorities: Callable[[], Sequence[TrustedAuthority]]

@@ -13,6 +13,7 @@ from teleport.foundation.clock import Clock
 from teleport.foundation.service import Service
 from teleport.proxy.terminations import TerminationParts, Terminations
 from teleport.session.emitter import Emitter
+from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
 from teleport.session.recording_spool import RecordingSpool
 from teleport.session.recovery import ended_sessions
@@ -33,9 +34,10 @@ class SessionKeeping:
         self._cluster = cluster
         self._spool = RecordingSpool(folder / "recordings")
         self._trackers = Trackers(sink, clock)
+        self._leases = Leases(sink)
         uploader = Uploader(self._spool, sink)
         self._recorders = RecorderFactory(self._spool, clock, on_complete=uploader.nudge)
-        self.services: tuple[Service, ...] = (uploader, self._trackers)
+        self.services: tuple[Service, ...] = (uploader, self._trackers, self._leases)
 
     async def recover(self, emitter: Emitter) -> None:
         """Tell the ends of sessions that an earlier process left."""
@@ -50,7 +52,8 @@ class SessionKeeping:
     ) -> Terminations:  # fmt: skip
         parts = TerminationParts(
             cluster=self._cluster, data_dir=self._folder, clock=self._clock, replica=replica, emitter=emitter,
-            recorders=self._recorders, trackers=self._trackers, client=self._client, authorities=authorities,
+            recorders=self._recorders, trackers=self._trackers, leases=self._leases, client=self._client,
+            authorities=authorities,
         )  # fmt: skip
         return Terminations(parts, registry)
 

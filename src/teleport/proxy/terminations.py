@@ -28,6 +28,7 @@ from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.sockets import connect
 from teleport.session.emitter import Emitter
+from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
 from teleport.session.tracker import Trackers
 from teleport.storage.replica import Replica
@@ -52,6 +53,7 @@ class TerminationParts:
     emitter: Emitter
     recorders: RecorderFactory
     trackers: Trackers
+    leases: Leases
     client: Client
     authorities: Callable[[], Sequence[TrustedAuthority]]
 
@@ -131,7 +133,7 @@ class _Served:
         self.post = Post(
             cluster=parts.cluster, host_id=node.name, hostname=node.hostname, data_dir=parts.data_dir,
             clock=parts.clock, replica=parts.replica, emitter=parts.emitter, recorders=parts.recorders,
-            trackers=parts.trackers, node=self._as_known, host_key=self._shown,
+            trackers=parts.trackers, leases=parts.leases, node=self._as_known, host_key=self._shown,
             user_authorities=lambda: [one for one in parts.authorities() if one.kind == "user"],
             permit_user_environment=True,  # the server itself says what it takes
             upstream=AgentlessServer(self._as_known, parts),

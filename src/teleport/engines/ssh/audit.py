@@ -103,6 +103,22 @@ class Audit:
     def session_rejected(self, limit: int) -> None:
         self._tell(self._event(SessionRejected, reason="max_sessions", max=limit))
 
+    def connection_rejected(self, identity: Identity, login: str, limit: int) -> str:
+        """The id of the event."""
+        event = SessionRejected(
+            user=identity.username,
+            user_cluster_name=identity.cluster,
+            user_roles=list(identity.roles),
+            login=login,
+            reason="max_connections",
+            max=limit,
+            server_id=self._connection.post.host_id,
+            server_hostname=self._connection.post.hostname,
+            addr_remote=":".join(map(str, self._connection.client_address)),
+            proto="ssh",
+        )
+        return self._connection.post.emitter.post(event).uid
+
     def disconnected(self, reason: str) -> None:
         if self._identity is not None:
             self._tell(self._event(ClientDisconnected, reason=reason))

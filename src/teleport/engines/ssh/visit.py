@@ -18,10 +18,11 @@ from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.connection import ServerConnection
 from teleport.engines.ssh.displays import Displays
 from teleport.engines.ssh.forwards import Forwards
-from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
+from teleport.foundation.errors import BadParameter, LimitExceeded, NotAuthenticated, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.model.identity import Identity
+from teleport.session.leases import Lease
 from teleport.session.live import LiveSession
 
 log = get_logger("ssh")
@@ -63,6 +64,7 @@ class Visit(asyncssh.SSHServer):
         self._admissions = admissions
         self._open_session = open_session
         self._admission: Admission | None = None
+        self._lease: Lease | None = None
         self._was_moderated = False
         self._link: ServerConnection | None = None
         self._is_leaving = False
@@ -145,14 +147,39 @@ class Visit(asyncssh.SSHServer):
             return self._refuse(identity, login, verdict.reason, verdict.detail)
         if self.post.emitter.failure is not None:
             return f"this node cannot keep its audit log at present: {self.post.emitter.failure}"
+        if login != JOIN_PRINCIPAL and (reason := await self._take_place(admission)):
+            return reason
         try:
             if login != JOIN_PRINCIPAL:
                 await self.backend.arrive(admission, certificate)
         except TeleportError as refusal:
+            self._give_place()
             return self._refuse(identity, login, refusal.message)
         self._admission = admission
         self.audit.identify(identity, login)
         return ""
+
+    async def _take_place(self, admission: Admission) -> str:
+        """Count this connection in the whole cluster where a role limits them; why it may not be, if so."""
+        limit, identity = admission.options.max_connections, admission.identity
+        self._give_place()
+        if not limit:
+            return ""
+        try:
+            self._lease = await self.post.leases.acquire("connection", identity.username, limit, self.leave)
+        except LimitExceeded:
+            event_id = self.audit.connection_rejected(identity, admission.login, limit)
+            log.info("too many connections", user=identity.username, limit=limit, event=event_id)
+            return f"your roles allow {limit} connections at once, end another one first (event {event_id})"
+        except TeleportError as problem:
+            reason = f"your roles limit your connections, which cannot be counted now: {problem.message}"
+            return self._refuse(identity, admission.login, reason)
+        return ""
+
+    def _give_place(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            self.post.leases.release(lease)
 
     def _verify(self, certificate: str) -> Identity:
         """The holder, by a certificate good here and now for one login at least. Raises NotAuthenticated."""
@@ -298,6 +325,7 @@ class Visit(asyncssh.SSHServer):
         """Nothing of this visit is left when it returns."""
         if self._admission is not None:
             self._admissions.exit(self._admission)
+        self._give_place()
         self.backend.close()
         if self._idle_watch is not None:
             self._idle_watch.cancel()  # it has no end of its own to wait for
