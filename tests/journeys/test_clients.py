@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from conftest import LOGIN
-from harness.cluster import Agent, Cluster, free_port
+from harness.cluster import Agent, Cluster, Finished, free_port, run
 from harness.people import Person
 from harness.processes import BIN, PATIENCE, Started, until
 
@@ -130,3 +130,39 @@ def test_trees_go_from_one_server_to_another_with_their_times(
     assert [line[0] for line in shown.splitlines()[:2]] == ["l", "-"]
     assert "free" in shown
     assert not list((tmp_path / "copy").glob("1?.txt"))
+
+
+def test_aliases_and_templates_of_tsh_s_own_configuration(
+    cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
+) -> None:
+    (tmp_path / "tsh.yaml").write_text(
+        "aliases:\n"
+        f"  up: tsh ssh {LOGIN}@$0 echo $1\n"
+        "  status: bash -c '$TSH status --format=json && echo $0'\n"
+        "proxy_templates:\n"
+        f"- {{template: '^([a-z]+)\\.jump:\\d+$', proxy: '127.0.0.1:{cluster.web_port}', host: '$1'}}\n"
+        "- {template: '^([a-z]+)\\.found:', query: 'labels[\"place\"] == \"$1\"'}\n"
+        "- {template: '^all:', query: 'labels[\"env\"] == \"test\"'}\n"
+    )
+    environment = {**alice.environment, "TELEPORT_GLOBAL_TSH_CONFIG": str(tmp_path / "tsh.yaml")}
+
+    def tsh(*words: str) -> Finished:
+        return run([str(BIN / "tsh"), *words], environment)
+
+    assert tsh("up", "behind", "one", "two").ok().out == "one two\n"
+    assert tsh("up", "behind.jump", "jumped").ok().out == "jumped\n"
+    assert tsh("ssh", f"{LOGIN}@behind.found", "echo found").ok().out == "found\n"
+    assert "up needs 2 words" in tsh("up", "behind").err
+    assert tsh("status", "told").ok().out.endswith("told\n")
+    assert "finds 2 servers" in tsh("ssh", f"{LOGIN}@all", "true").err
+    known = tmp_path / "known_hosts"
+    known.write_text(cluster.tctl("auth", "export", "--type=host").ok().out)
+    key = tmp_path / "id"
+    cluster.tctl("auth", "sign", "--user=alice", "--format=openssh", f"--out={key}").ok()
+    way = f"ProxyCommand={BIN / 'tsh'} proxy ssh %h:%p"
+    words = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", way, "-i", str(key)]
+    alias = f"HostKeyAlias=behind.{cluster.name}.example"
+    assert run([*words, "-o", alias, f"{LOGIN}@behind.jump", "echo ssh"], environment).ok().out == "ssh\n"
+    (tmp_path / "tsh.yaml").write_text("aliasses: {}\n")
+    wrong = tsh("ls")
+    assert (wrong.status, "'aliasses' is not known" in wrong.err) == (1, True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from client_side import CLUSTER
 
-from teleport.cli.tsh.proxy import split_port
 from teleport.client.openssh_config import SshConfig
-from teleport.client.targets import parse_target
+from teleport.client.targets import parse_target, split_port
 from teleport.foundation.errors import BadParameter
 
 RECORDER = """#!/bin/sh
@@ -25,10 +24,10 @@ def ssh(folder: Path, program: Path, *words: str) -> None:
         "localhost:3080",
         "localhost",
         (CLUSTER,),
-        known_hosts=str(folder / "known_hosts"),
-        key=str(folder / "key"),
-        session_certificate=str(folder / "session"),
-        certificate=str(folder / "certificate"),
+        known_hosts=PurePosixPath(str(folder / "known_hosts")),
+        key=PurePosixPath(str(folder / "key")),
+        session_certificate=PurePosixPath(str(folder / "session")),
+        certificate=PurePosixPath(str(folder / "certificate")),
         program=(str(program),),
     )
     (folder / "config").write_text(config.to_text())

@@ -11,7 +11,8 @@ from teleport.api.endpoint import https_proxy_for
 from teleport.api.route import Empty
 from teleport.api.routes import public
 from teleport.api.sync_client import Address, SyncClient
-from teleport.client.profile import DEFAULT_WEB_PORT, split_proxy
+from teleport.client import tsh_config
+from teleport.client.profile import DEFAULT_WEB_PORT, join_address, split_proxy
 from teleport.credentials import tls_contexts
 from teleport.foundation.errors import Unavailable
 
@@ -51,7 +52,8 @@ def connect(
     else:
         context = tls_contexts.system_client_context(authorities, alpn=_ALPN)
     address = Address(host=host, port=port, through=https_proxy_for(host, os.environ))
-    return SyncClient(address, context, timeout=timeout)
+    headers = tsh_config.load().headers_for(join_address(host, port))
+    return SyncClient(address, context, headers=headers, timeout=timeout)
 
 
 def pinned_authorities(host: str, port: int, pins: Sequence[str]) -> list[str]:

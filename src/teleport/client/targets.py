@@ -30,6 +30,14 @@ def parse_target(text: str) -> Wanted:
     return Wanted(check_host(host), check_login(login) if login else "")
 
 
+def split_port(text: str) -> tuple[str, int]:
+    """Target and port. OpenSSH puts IPv6 addresses without brackets in front of the port."""
+    host, mark, port = text.rpartition(":")
+    if mark and port.isascii() and port.isdigit() and host and not host.endswith(":"):
+        return host, int(port)
+    return text, 0
+
+
 def check_host(name: str) -> str:
     """A host name as somebody may have typed or a script composed it. Raises BadParameter for what is none."""
     bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name

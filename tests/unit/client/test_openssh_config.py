@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -16,11 +16,11 @@ def config(**changes: object) -> SshConfig:
         "proxy": "proxy.example:3080",
         "proxy_host": "proxy.example",
         "clusters": ("alpha.example",),
-        "known_hosts": "/home/a b/.tsh/known_hosts",
-        "key": "/home/a b/.tsh/keys/100%/alice",
-        "session_certificate": "/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-session-cert.pub",
-        "certificate": "/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-cert.pub",
-        "program": ("/opt/te le/tsh",),
+        "known_hosts": PurePosixPath("/home/a b/.tsh/known_hosts"),
+        "key": PurePosixPath("/home/a b/.tsh/keys/100%/alice"),
+        "session_certificate": PurePosixPath("/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-session-cert.pub"),
+        "certificate": PurePosixPath("/home/a b/.tsh/keys/100%/alice-ssh/alpha.example-cert.pub"),
+        "program": (PurePosixPath("/opt/te le/tsh"),),
     }
     return SshConfig(**(values | changes))  # type: ignore[arg-type]
 
@@ -76,4 +76,31 @@ def test_clusters_that_would_change_the_file_are_refused(name: str) -> None:
 @pytest.mark.parametrize("path", ['/a"b', "/a\nProxyCommand evil"])
 def test_paths_that_would_change_the_file_are_refused(path: str) -> None:
     with pytest.raises(BadParameter):
-        config(key=path).to_text()
+        config(key=PurePosixPath(path)).to_text()
+
+
+def test_windows_paths_and_command_lines(tmp_path: Path) -> None:
+    home = PureWindowsPath(r"C:\Users\Al Ice\.tsh")
+    text = config(
+        known_hosts=home / "known_hosts",
+        key=home / "keys" / "100%" / "alice",
+        session_certificate=home / "s-cert.pub",
+        certificate=home / "c-cert.pub",
+        program=(PureWindowsPath(r"C:\Program Files\Teleport\tsh.exe"),),
+        pass_descriptor=False,
+    ).to_text()
+    assert 'UserKnownHostsFile "C:/Users/Al Ice/.tsh/known_hosts"' in text
+    assert 'IdentityFile "C:/Users/Al Ice/.tsh/keys/100%%/alice"' in text
+    assert (
+        'ProxyCommand "C:/Program Files/Teleport/tsh.exe" proxy ssh --proxy=proxy.example:3080 '
+        '--cluster=alpha.example -- "%h:%p"'
+    ) in text
+    assert "ProxyUseFdpass" not in text
+    (tmp_path / "config").write_text(text)
+    assert read_by_ssh(tmp_path / "config", "web-1.alpha.example")["port"] == "3022"
+
+
+@pytest.mark.parametrize("program", ["C:\\a!b\\tsh.exe", "C:\\a\nb"])
+def test_programs_that_would_change_a_windows_command_are_refused(program: str) -> None:
+    with pytest.raises(BadParameter):
+        config(known_hosts=PureWindowsPath("C:/x"), program=(PureWindowsPath(program),)).to_text()

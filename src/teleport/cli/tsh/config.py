@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from pathlib import PurePath
 
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh.who import account_of
@@ -27,23 +28,26 @@ def run(options: Namespace) -> int:
         proxy=account.address,
         proxy_host=account.host,
         clusters=(account.root_cluster,),
-        known_hosts=paths.known_hosts,
-        key=paths.ssh_key,
-        session_certificate=paths.session_certificate(account.cluster),
-        certificate=paths.ssh_certificate(account.cluster),
+        known_hosts=PurePath(paths.known_hosts),
+        key=PurePath(paths.ssh_key),
+        session_certificate=PurePath(paths.session_certificate(account.cluster)),
+        certificate=PurePath(paths.ssh_certificate(account.cluster)),
         program=program(),
         port=options.port,
         pass_descriptor=os.name != "nt",
     )
+    if os.name == "nt" and os.environ.get("TELEPORT_HOME"):
+        print("# TELEPORT_HOME must be set as it is now where ssh runs with this configuration")
     print(config.to_text(), end="")
     return 0
 
 
-def program() -> tuple[str, ...]:
+def program() -> tuple[str | PurePath, ...]:
     """The command that starts this program again, with the home directory it uses now."""
     started = sys.argv[0]
     path = os.path.abspath(started) if os.path.basename(started) == "tsh" else _on_path()
-    command = (path,) if path and os.access(path, os.X_OK) else (sys.executable, "-m", "teleport.cli.tsh")
+    is_known = path and os.access(path, os.X_OK)
+    command = (PurePath(path),) if is_known else (PurePath(sys.executable), "-m", "teleport.cli.tsh")
     home = os.environ.get("TELEPORT_HOME")
     return ("env", f"TELEPORT_HOME={os.path.abspath(home)}", *command) if home and os.name != "nt" else command
 

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from teleport.cli import output
+from teleport.cli.tsh.who import account_of
+from teleport.client import tsh_config
 from teleport.client.account import Account, Choice, find
 from teleport.client.dialer import Ambiguous, Wanted
-from teleport.client.targets import check_login
-from teleport.foundation.errors import BadParameter, TeleportError
+from teleport.client.openssh_config import DEFAULT_PORT
+from teleport.client.targets import check_login, split_port
+from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 
 
 def complete(
@@ -39,6 +42,42 @@ def default_login(account: Account, environment: Mapping[str, str] = os.environ)
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
         raise BadParameter("which login? use user@host, --login or TELEPORT_LOGIN") from None
+
+
+def account_for(options: Namespace, *, headless: bool = False, target_has_port: bool = False) -> Account:
+    """The account to reach `options.target` as. Where a proxy template fits, the options become what it says.
+
+    `target_has_port`: the port is written behind the name, else it is an option of its own.
+    """
+    user, mark, place = options.target.rpartition("@")
+    name, port = split_port(place) if target_has_port else (place, options.port)
+    route = tsh_config.load().route(name, port or DEFAULT_PORT) if name and "=" not in name else None
+    if route is None:
+        return account_of(options, headless=headless)
+    options.jumphost = route.proxy or options.jumphost
+    options.cluster = route.cluster or options.cluster
+    account = account_of(options, headless=headless)
+    if route.query or route.search:
+        name = _only(account, route).node_id
+    elif route.host:
+        name, other = split_port(route.host)
+        port = other or port
+    options.target = f"{user}{mark}{name}" + (f":{port}" if port and target_has_port else "")
+    if not target_has_port:
+        options.port = port
+    return account
+
+
+def _only(account: Account, route: tsh_config.Route) -> Member:
+    """The one server that a template's search finds. Raises NotFound, BadParameter."""
+    found = matching(account, (), route.search, route.query)
+    searched = " and ".join(repr(text) for text in (route.query, route.search) if text)
+    if not found:
+        raise NotFound(f"the proxy template's {searched} finds no server")
+    if len(found) > 1:
+        listed = "; ".join(f"{one.hostname} {one.node_id}" for one in found[:10])
+        raise BadParameter(f"the proxy template's {searched} finds {len(found)} servers: {listed}")
+    return found[0]
 
 
 @contextlib.contextmanager

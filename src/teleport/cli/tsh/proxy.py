@@ -9,11 +9,10 @@ from argparse import Namespace
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh import hosts
 from teleport.cli.tsh.warm import start_daemon
-from teleport.cli.tsh.who import account_of
 from teleport.client import ssh_proxy
 from teleport.client.account import Account
 from teleport.client.dialer import Reached, Wanted, dial
-from teleport.client.targets import parse_target
+from teleport.client.targets import parse_target, split_port
 from teleport.foundation.errors import BadParameter, MfaRequired
 
 
@@ -24,18 +23,10 @@ def arguments(parser: Arguments) -> None:
     ssh.examples("ssh -o 'ProxyCommand=tsh proxy ssh %h:%p' root@web-1.example.com")
 
 
-def split_port(text: str) -> tuple[str, int]:
-    """Target and port. OpenSSH puts IPv6 addresses without brackets in front of the port."""
-    host, mark, port = text.rpartition(":")
-    if mark and port.isascii() and port.isdigit() and host and not host.endswith(":"):
-        return host, int(port)
-    return text, 0
-
-
 def _ssh(options: Namespace) -> int:
     if options.fdpass and os.name == "nt":
         raise BadParameter("--fdpass is not offered on Windows")
-    account = account_of(options)
+    account = hosts.account_for(options, target_has_port=True)
     wanted = wanted_of(options, account)
     with hosts.explained():
         reached = _reach(options, account, wanted)

@@ -10,7 +10,6 @@ from teleport.cli.arguments import Arguments
 from teleport.cli.tsh import hosts
 from teleport.cli.tsh.ssh_request import request_of
 from teleport.cli.tsh.warm import start_daemon
-from teleport.cli.tsh.who import account_of
 from teleport.client import ssh
 from teleport.client.account import Account
 from teleport.foundation.errors import BadParameter, NotFound
@@ -72,7 +71,7 @@ def _add_fleet(parser: Arguments) -> None:
 
 
 def run(options: Namespace) -> int:
-    account = account_of(options, headless=True)
+    account = hosts.account_for(options, headless=True)
     request = request_of(options, account)
     if request.command is not None and not request.local_command and hosts.means_many(options):
         members = hosts.matching(account, request.wanted.labels, options.search or "", options.query or "")

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
-from teleport.client import login_record
+from teleport.client import identity_file, login_record
 from teleport.client.login_record import LoginRecord
-from teleport.client.profile import Profile, ProfileStore, home_directory, split_proxy
+from teleport.client.profile import (
+    DEFAULT_WEB_PORT,
+    Profile,
+    ProfileStore,
+    home_directory,
+    join_address,
+    split_proxy,
+)
 from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import NotAuthenticated, TeleportError
 
@@ -26,6 +33,8 @@ def arguments(parser: Arguments) -> None:
 
 
 def run(options: Namespace) -> int:
+    if options.identity:
+        return _of_identity(options)
     store = ProfileStore(home_directory())
     current = split_proxy(options.proxy)[0] if options.proxy else store.current_name()
     found = _profiles(store)
@@ -51,6 +60,23 @@ def run(options: Namespace) -> int:
     return 0
 
 
+def _of_identity(options: Namespace) -> int:
+    """What the certificate in an identity file says."""
+    identity = identity_file.load(options.identity)
+    record = login_record.of_certificate(identity.tls_certificate)
+    host, port = split_proxy(options.proxy) if options.proxy else ("", None)
+    url = f"https://{join_address(host, port or DEFAULT_WEB_PORT)}" if host else ""
+    now = SystemClock().now()
+    if options.format != "text":
+        output.show({"active": document_of(url, record.cluster, record), "profiles": []}, options.format)
+    else:
+        print(told(url, record.cluster, record, now, "> ", verbose=bool(options.verbose)))
+    if record.is_expired(now):
+        print(f"\nERROR: {options.identity} has expired", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _profiles(store: ProfileStore) -> list[tuple[Profile, LoginRecord]]:
     found = []
     for name in store.names():
@@ -69,13 +95,19 @@ def print_account(account: Account) -> None:
 
 
 def describe(profile: Profile, record: LoginRecord, now: datetime, mark: str = "  ", *, verbose: bool = False) -> str:
+    url = f"https://{profile.host}:{profile.port}"
+    return told(url, profile.cluster, record, now, mark, verbose=verbose)
+
+
+def told(url: str, cluster: str, record: LoginRecord, now: datetime, mark: str, *, verbose: bool) -> str:
+    """The fields of one login; `url` may be empty."""
     left = record.valid_until - now
     end = "[EXPIRED]" if record.is_expired(now) else f"[valid for {output.ago(left)}]"
     pairs = [
-        ("Profile URL", f"https://{profile.host}:{profile.port}"),
+        ("Profile URL", url),
         ("Logged in as", record.username),
         ("Active requests", ", ".join(record.active_requests)),
-        ("Cluster", profile.cluster),
+        ("Cluster", cluster),
         ("Roles", ", ".join(record.roles)),
         *([(f"Trait {name}", ", ".join(values)) for name, values in record.traits] if verbose else []),
         ("Logins", ", ".join(login for login in record.logins if not login.startswith("-teleport-"))),
@@ -89,11 +121,16 @@ def describe(profile: Profile, record: LoginRecord, now: datetime, mark: str = "
 
 
 def as_document(profile: Profile, record: LoginRecord) -> dict[str, object]:
+    return document_of(f"https://{profile.host}:{profile.port}", profile.cluster, record)
+
+
+def document_of(url: str, cluster: str, record: LoginRecord) -> dict[str, object]:
+    """As the reference names the fields."""
     return {
-        "profile_url": f"https://{profile.host}:{profile.port}",
+        "profile_url": url,
         "username": record.username,
         "active_requests": list(record.active_requests),
-        "cluster": profile.cluster,
+        "cluster": cluster,
         "roles": list(record.roles),
         "traits": {name: list(values) for name, values in record.traits},
         "logins": [login for login in record.logins if not login.startswith("-teleport-")],

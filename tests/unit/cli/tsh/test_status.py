@@ -10,6 +10,7 @@ from client_side import CLUSTER, ClientCluster
 
 from teleport.cli.program import run_program
 from teleport.cli.tsh.catalog import PROGRAM
+from teleport.client import identity_file, login
 
 
 @pytest.fixture
@@ -112,3 +113,17 @@ def test_no_user_of_the_system_is_looked_up_where_variables_answer(
     cluster = ClientCluster("one.example")
     cluster.log_in(home, identity=cluster.user(logins=("deploy",)), host="one")
     assert hosts.default_login(account.find(Choice()), {}) == "deploy"
+
+
+def test_an_identity_file_is_shown_without_a_login(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = ClientCluster()
+    for hours, status in ((1.0, 0), (-0.1, 1)):
+        identity_file.save(
+            str(home / "id"), login.to_identity_file("localhost", cluster.granted(cluster.user(hours=hours)))
+        )
+        assert tsh("-i", str(home / "id"), "status") == status
+        told = capsys.readouterr()
+        assert "Logged in as: alice" in told.out
+        assert "not logged in" not in told.err
+    assert tsh("-i", str(home / "id"), "--proxy=tele.example", "status", "--format=json") == 1
+    assert json.loads(capsys.readouterr().out)["active"]["profile_url"] == "https://tele.example:3080"
