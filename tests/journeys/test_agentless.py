@@ -183,3 +183,42 @@ def test_what_is_not_registered_or_does_not_prove_itself_is_refused(
     ice = cluster.tctl("create", "-f", "-", text=stock.document("openssh-ec2-ice"))
     assert ice.status != 0
     assert "openssh-ec2-ice" in ice.err
+
+
+def test_a_server_joins_by_one_command_and_renews_by_it(alice: Person, cluster: Cluster, tmp_path: Path) -> None:
+    server = StockSshd(cluster, tmp_path / "joining", "joining").plain()
+    before = server.config.read_text()
+    try:
+        server.start()
+        reload = f"--restart-sshd=kill -HUP {(server.folder / 'pid').read_text().strip()}"
+        said = server.join(f"--token={cluster.join_token()}", "--labels=env=test,place=joined", reload).ok().out
+        assert "joined as" in said
+        assert "run this again before" in said
+        assert server.config.read_text() == f"Include {server.folder / 'keys' / 'sshd.conf'}\n{before}"
+        for name in ("ssh_host_teleport_key", "sshd.conf", "teleport_openssh_ca.pub"):
+            assert (server.folder / "keys" / name).stat().st_mode & 0o77 == 0
+        assert f"HostKey {server.folder / 'plain'}\n" in (server.folder / "keys" / "sshd.conf").read_text()
+        until(lambda: alice.tsh("ssh", f"{LOGIN}@place=joined", "echo in").out == "in\n", "the server is reached")
+        first = (server.folder / "keys" / "ssh_host_teleport_key-cert.pub").read_bytes()
+        edited = server.config.read_bytes()
+        # again, without a token and with other labels
+        assert "renewed as" in server.join("--labels=env=test,place=renewed", reload).ok().out
+        assert server.config.read_bytes() == edited
+        assert (server.folder / "keys" / "ssh_host_teleport_key-cert.pub").read_bytes() != first
+        until(lambda: alice.tsh("ssh", f"{LOGIN}@place=renewed", "echo in").out == "in\n", "it is reached again")
+    finally:
+        server.stop()
+
+
+def test_what_sshd_does_not_accept_is_not_put_in_place(cluster: Cluster, tmp_path: Path) -> None:
+    server = StockSshd(cluster, tmp_path / "broken", "broken").plain()
+    server.config.write_text(server.config.read_text() + "NoSuchSetting yes\n")
+    before = server.config.read_bytes()
+    done = server.join("--token=unused")
+    assert done.status != 0
+    assert "NoSuchSetting" in done.err
+    assert server.config.read_bytes() == before
+    server.write_config(HostKey=server.folder / "plain", TrustedUserCAKeys=server.folder / "plain.pub")
+    done = server.join("--token=unused")
+    assert done.status != 0
+    assert "TrustedUserCAKeys" in done.err

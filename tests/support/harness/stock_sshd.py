@@ -7,9 +7,9 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.cluster import Cluster, clean_environment
+from harness.cluster import Cluster, Finished, clean_environment, run
 from harness.ports import free_port
-from harness.processes import Started
+from harness.processes import BIN, Started
 
 SSHD = "/usr/sbin/sshd"
 
@@ -67,6 +67,24 @@ class StockSshd:
         authority = self.folder / "teleport_ca.pub"
         authority.write_text(self.cluster.tctl("auth", "export", "--type=openssh").ok().out)
         self.write_config(HostKey=key, HostCertificate=self.folder / "host-cert.pub", TrustedUserCAKeys=authority)
+
+    def join(self, *arguments: str) -> Finished:
+        """`teleport join openssh` on a host whose sshd knows nothing yet."""
+        words = [
+            str(BIN / "teleport"), "join", "openssh", f"--proxy-server={self.cluster.proxy}",
+            f"--address={self.address}", f"--node-name={self.name}", f"--openssh-config={self.config}",
+            f"--openssh-keys-path={self.folder / 'keys'}", f"--data-dir={self.folder / 'data'}",
+            f"--ca-pin={self.cluster.pin()}", *arguments,
+        ]  # fmt: skip
+        return run(words, clean_environment(self.folder))
+
+    def plain(self) -> StockSshd:
+        """As a distribution leaves it: a host key, and no cluster."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        key = self.folder / "plain"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], clean_environment(self.folder)).ok()
+        self.write_config(HostKey=key)
+        return self
 
     def start(self) -> StockSshd:
         if os.geteuid() == 0:

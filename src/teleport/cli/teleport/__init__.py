@@ -11,6 +11,7 @@ CATALOGUE = (
     Entry("start", "teleport.cli.teleport.start", "start the services of this host"),
     Entry("configure", "teleport.cli.teleport.configure", "print a commented configuration file, or test one"),
     Entry("node", "teleport.cli.teleport.node", "prepare this host as an SSH server of a cluster"),
+    Entry("join", "teleport.cli.teleport.join", "make this host's own sshd a server of a cluster"),
     Entry("install", "teleport.cli.teleport.install", "print or write the systemd unit"),
     Entry("status", "teleport.cli.teleport.status", "tell about the session this shell runs in"),
     Entry("version", "teleport.cli.teleport.version", "print the version"),
