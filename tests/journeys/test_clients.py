@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from conftest import LOGIN
 from harness.cluster import Agent, Cluster, Finished, free_port, run
 from harness.people import Person
@@ -166,3 +169,60 @@ def test_aliases_and_templates_of_tsh_s_own_configuration(
     (tmp_path / "tsh.yaml").write_text("aliasses: {}\n")
     wrong = tsh("ls")
     assert (wrong.status, "'aliasses' is not known" in wrong.err) == (1, True)
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An X server, and the variables with which its programs find it and its cookie."""
+    cookie = "00112233445566778899aabbccddeeff"
+    variables = {"XAUTHORITY": str(tmp_path / "client-authority")}
+    subprocess.run(["xauth", "-f", str(tmp_path / "server-authority"), "add", ":0", ".", cookie], check=True)
+    reading, writing = os.pipe()
+    words = ["Xvfb", "-displayfd", str(writing), "-auth", str(tmp_path / "server-authority"), "-nolisten", "tcp"]
+    words.append("-noreset")  # a display in use has other clients, so that cookies outlive the program that made them
+    with (tmp_path / "x.log").open("w") as log:
+        server = subprocess.Popen(words, pass_fds=[writing], stdout=log, stderr=log)
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as told:
+            variables["DISPLAY"] = f":{told.readline().strip()}"
+        subprocess.run(["xauth", "add", variables["DISPLAY"], ".", cookie], env=os.environ | variables, check=True)
+        yield variables
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_windows_of_programs_there_are_shown_here(
+    new_cluster: Callable[..., Cluster], tmp_path: Path, screen: dict[str, str]
+) -> None:
+    cluster = new_cluster("windows", extra="  x11: {enabled: yes}\n").start()
+    (tmp_path / "role.yaml").write_text(
+        "kind: role\nversion: v7\nmetadata: {name: windows}\n"
+        "spec:\n  options: {permit_x11_forwarding: true}\n"
+        "  allow: {logins: ['{{internal.logins}}'], node_labels: {'*': '*'}}\n"
+    )
+    cluster.tctl("create", str(tmp_path / "role.yaml")).ok()
+    person = Person(cluster, "xena", tmp_path / "xena")
+    person.sign_up(person.invite(roles="windows", logins=LOGIN))
+    person.log_in()
+
+    def tsh(*words: str, variables: dict[str, str] = screen) -> Finished:
+        return run([str(BIN / "tsh"), "ssh", *words], {**person.environment, **variables})
+
+    host = f"{LOGIN}@{cluster.name}"
+    trusted = tsh("-Y", host, "xdpyinfo; xauth list").ok()
+    assert "dimensions:" in trusted.out
+    assert "00112233445566778899aabbccddeeff" not in trusted.out  # the display's own cookie never leaves this side
+    untrusted = tsh("-X", host, "xdpyinfo")
+    assert "dimensions:" in untrusted.ok().out
+    assert "SECURITY" in trusted.out
+    assert tsh("-o", "ForwardX11=yes", host, "xdpyinfo").ok().out
+    assert tsh("-X", host, "XAUTHORITY=/dev/null xdpyinfo").status != 0
+    blind = tsh("-X", host, "echo [$DISPLAY]", variables={})
+    assert (blind.status, blind.out) == (0, "[]\n")
+    assert "DISPLAY is not set" in blind.err
+    role = cluster.tctl("get", "role/windows").ok().out
+    (tmp_path / "role.yaml").write_text(role.replace("x11_forwarding: true", "x11_forwarding: false"))
+    cluster.tctl("create", "-f", str(tmp_path / "role.yaml")).ok()
+    until(lambda: "X11 is not forwarded" in tsh("-Y", host, "true").err, "the role's new word")
