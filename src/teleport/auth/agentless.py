@@ -17,7 +17,6 @@ from teleport.auth.guard import Guard
 from teleport.credentials import ssh_certificates
 from teleport.credentials.keys import PublicKey
 from teleport.credentials.ssh_certificates import Permits
-from teleport.engines.admission import ENFORCES
 from teleport.foundation.errors import NotAuthenticated, NotFound
 from teleport.model.identity import Identity
 from teleport.model.resources.lock import Lock
@@ -76,7 +75,6 @@ class Agentless:
             source_ip=request.client_address,
             now=now,
             locks=[lock async for lock in self._cluster.store.iterate(Lock)],
-            enforces=ENFORCES,
         )
         decision = can_access_node(role_set, node, request.login, state)
         if not decision.allowed:

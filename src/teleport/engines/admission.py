@@ -51,8 +51,6 @@ WATCHED: Final = (
 )
 KINDS: Final = (*WATCHED, "cert_authority")
 """The kinds a replica must hold for an engine to decide."""
-ENFORCES: Final = frozenset({"require_session_join", "options.max_connections"})
-"""Restrictions of roles (paths of policy.enforcement) that engines enforce on nodes by themselves."""
 _GATHER = 0.05
 _TICK = 1.0
 _RECHECK_TICKS = 30
@@ -146,7 +144,6 @@ class Admission:
             now=now,
             locks=replica.list(Lock),
             locks_age=replica.age(now),
-            enforces=ENFORCES,
         )
         return self._role_set, state
 

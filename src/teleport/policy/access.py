@@ -35,8 +35,7 @@ _PLACEHOLDERS = ("no-login-", "-teleport-")
 class AccessState(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision depends on besides roles and resource.
 
-    `enforces` are the restrictions (paths of policy.enforcement) that whoever asks enforces by itself. `locks_age`
-    is the time since the copy of the locks was known to be complete.
+    `locks_age` is the time since the copy of the locks was known to be complete.
     """
 
     session_mfa: SessionMFA = SessionMFA(per_session=False, key_policy="none")
@@ -52,7 +51,6 @@ class AccessState(msgspec.Struct, frozen=True, kw_only=True):
     locks: Sequence[Lock] = ()
     locks_age: timedelta | None = None
     now: datetime | None = None
-    enforces: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -64,7 +62,6 @@ class AccessState(msgspec.Struct, frozen=True, kw_only=True):
         now: datetime,
         locks: Sequence[Lock] = (),
         locks_age: timedelta | None = None,
-        enforces: frozenset[str] = frozenset(),
     ) -> AccessState:
         """Of a certificate and the cluster's settings. `source_ip` is the address that was observed, without port."""
         spec = preference.spec
@@ -82,7 +79,6 @@ class AccessState(msgspec.Struct, frozen=True, kw_only=True):
             locks=locks,
             locks_age=locks_age,
             now=now,
-            enforces=enforces,
         )
 
     @property
@@ -272,7 +268,7 @@ class _Question:
         unmet = mask & (role_set.device_mask | (0 if state.is_bot else role_set.human_device_mask))
         if unmet and not state.device_verified:
             return self._refuse(Code.DEVICE_REQUIRED, role=self._first(unmet))
-        missing = unenforced(role_set, self.kind, state.enforces)
+        missing = unenforced(role_set, self.kind)
         if missing:
             return self._refuse(Code.NOT_ENFORCED, wanted=tuple(missing))
         roles = role_set.role_names(mask)

@@ -1,13 +1,13 @@
 """What is enforced of all that a role can say. A restriction that is set and that nothing enforces refuses access.
 
 ENFORCED: this floor decides it. ELSEWHERE: whoever runs the session enforces it from RoleSet.options. GRANT: gives
-more when it is built, so until then it is simply not given. NOT_YET: a restriction that nothing enforces by itself;
-an engine that does names it in AccessState.enforces.
+more when it is built, so until then it is simply not given. NOT_YET: a restriction that nothing enforces for the
+kinds that its `restricts` speaks of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -30,17 +30,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     restricts: Callable[[Role, str], str] = lambda _role, _kind: ""
 
 
-def _connections(role: Role, kind: str) -> str:
-    limit = role.spec.options.max_connections
-    return str(limit) if kind == "node" and limit > 0 else ""
-
-
 def _kubernetes_connections(role: Role, kind: str) -> str:
     limit = role.spec.options.max_kubernetes_connections
     return str(limit) if kind in ("kube_cluster", "kube_server") and limit > 0 else ""
 
 
-_SESSION_KINDS = {"node": "ssh", "kube_cluster": "k8s", "kube_server": "k8s"}
+_SESSION_KINDS = {"kube_cluster": "k8s", "kube_server": "k8s"}  # the SSH engine enforces it on nodes
 
 
 def _moderators(role: Role, kind: str) -> str:
@@ -69,7 +64,7 @@ TABLE: dict[str, Entry] = {
     "options.client_idle_timeout": _ELSEWHERE,
     "options.disconnect_expired_cert": _ELSEWHERE,
     "options.max_sessions": _ELSEWHERE,
-    "options.max_connections": Entry(state=State.NOT_YET, restricts=_connections),
+    "options.max_connections": _ELSEWHERE,
     "options.max_kubernetes_connections": Entry(state=State.NOT_YET, restricts=_kubernetes_connections),
     "options.enhanced_recording": _ELSEWHERE,  # takes effect only where an agent offers it
     "options.permit_x11_forwarding": _GRANT,
@@ -139,22 +134,21 @@ TABLE: dict[str, Entry] = {
     "mcp": _GRANT,
 }
 _RESTRICTIONS = tuple((path, entry) for path, entry in TABLE.items() if entry.state is State.NOT_YET)
-_NOTHING: frozenset[str] = frozenset()
 
 
-def unenforced(role_set: RoleSet, kind: str = "node", enforces: Set[str] = _NOTHING) -> list[str]:
-    """The restrictions that roles set on this kind and that nobody enforces: `options.max_connections 3 (role
-    "dev")`.
+def unenforced(role_set: RoleSet, kind: str = "node") -> list[str]:
+    """The restrictions that roles set on this kind and that nobody enforces: `options.max_kubernetes_connections 3
+    (role "dev")`.
     """
-    restrictions: list[tuple[str, str]] = role_set.kept(("restrictions", kind), lambda: _restrictions(role_set, kind))
-    return [text for path, text in restrictions if path not in enforces]
+    found: list[str] = role_set.kept(("restrictions", kind), lambda: _restrictions(role_set, kind))
+    return found
 
 
-def _restrictions(role_set: RoleSet, kind: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _restrictions(role_set: RoleSet, kind: str) -> list[str]:
+    found: list[str] = []
     for path, entry in _RESTRICTIONS:
         for role in role_set.given:
             value = entry.restricts(role, kind)
             if value:
-                found.append((path, f'{path} {value} (role "{role.name}")'))
+                found.append(f'{path} {value} (role "{role.name}")')
     return found

@@ -131,7 +131,6 @@ class World:
         key_policy: str = "",
         source_ip: str = "",
         pinned_ip: str = "",
-        enforces: frozenset[str] = frozenset(),
     ) -> AccessState:
         """Of a certificate that this person would have now. Locks are as fresh as they can be."""
         identity = Identity(
@@ -154,7 +153,6 @@ class World:
             now=now,
             locks=self.of(Lock),
             locks_age=timedelta(),
-            enforces=enforces,
         )
 
     def _bot(self, username: str) -> str:

@@ -162,7 +162,6 @@ class ProxyServer:
             vouch=lambda client, server: tls.voucher(self._cluster).header(client, server, self._place.clock.now()),
             clock=self._place.clock,
             proxy_protocol=settings.proxy_protocol,
-            enforces=admission.ENFORCES,
             limits=ProxyLimits(
                 connections=ConnectionLimits(per_ip=self._place.max_connections), drain=self.drain_timeout
             ),

@@ -24,15 +24,12 @@ from teleport.storage.replica import Replica
 
 
 class ReplicaNodePolicy:
-    """`enforces` are the restrictions (paths of policy.enforcement) that the agents behind this proxy enforce."""
+    """Decides from the copy of the cluster that a proxy keeps."""
 
-    def __init__(
-        self, cluster: str, replica: Replica, clock: Clock, *, enforces: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, cluster: str, replica: Replica, clock: Clock) -> None:
         self._cluster = cluster
         self._replica = replica
         self._clock = clock
-        self._enforces = enforces
         self._role_sets = RoleSetMemory()
 
     def lock_message(self, identity: Identity) -> str:
@@ -65,7 +62,6 @@ class ReplicaNodePolicy:
             now=now,
             locks=self._replica.list(Lock),
             locks_age=self._replica.age(now),
-            enforces=self._enforces,
         )
 
     def _role_set(self, identity: Identity) -> RoleSet:

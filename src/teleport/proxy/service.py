@@ -72,7 +72,6 @@ class ProxyConfig:
     other_proxies: Callable[[], Sequence[str]] = tuple
     proxy_protocol: ProxyProtocol = "unset"
     reuse_port: bool = False
-    enforces: frozenset[str] = frozenset()
     limits: ProxyLimits = field(default_factory=ProxyLimits)
     terminate: Callable[[AgentRegistry], Terminations] | None = None
     """Makes what serves servers without an agent; None where there is no such service."""
@@ -155,7 +154,7 @@ class ProxyService:
     def _gateways(self, web: HttpServer) -> dict[Gateway, ServesArrivals]:
         config = self._config
         peers = PeerIdentifier(config.cluster, config.authorities, config.replica, config.clock)
-        policy = ReplicaNodePolicy(config.cluster, config.replica, config.clock, enforces=config.enforces)
+        policy = ReplicaNodePolicy(config.cluster, config.replica, config.clock)
         desk = DialDesk(config.cluster, config.replica, policy, config.emit)
         internal = config.internal_context
         return {

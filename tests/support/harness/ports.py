@@ -1,24 +1,38 @@
-"""Free loopback ports. Each test worker has a range of its own, below the one the kernel gives to clients."""
+"""Free loopback ports. Each process that tests claims a range of its own, below the one the kernel gives to clients."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import os
 import socket
+from collections.abc import Iterator
+from functools import cache
 
-_RANGE = 400
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_FIRST = 15000 + _WORKER * _RANGE
-_NEXT = itertools.cycle(range(_FIRST, _FIRST + _RANGE))
+_FIRST, _RANGE, _RANGES = 15000, 400, 40
+
+
+@cache
+def _ports() -> Iterator[int]:
+    for number in range(_RANGES):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0teleport-test-ports-{number}")  # an abstract name ends with the process
+        except OSError:
+            claim.close()
+            continue
+        _CLAIMS.append(claim)
+        first = _FIRST + number * _RANGE
+        return itertools.cycle(range(first, first + _RANGE))
+    raise RuntimeError("every range of ports is claimed by another process")
+
+
+_CLAIMS: list[socket.socket] = []
 
 
 def free_port() -> int:
-    for port in itertools.islice(_NEXT, _RANGE):
-        with socket.socket() as probe:
+    for port in itertools.islice(_ports(), _RANGE):
+        with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+            probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError("no free port in this worker's range")
+    raise RuntimeError("no free port in this range")

@@ -310,12 +310,16 @@ class TestSession:
         assert state.locking_mode == "strict"
 
     def test_a_restriction_nobody_enforces_refuses_by_name(self) -> None:
-        limited = role_set(role("few", allow=OPEN_NODES, options={"max_connections": 3}))
-        decision = can_access_node(limited, node(env="prod"), "root", PLAIN)
+        clusters = {"kubernetes_labels": {"*": "*"}, "kubernetes_groups": ["viewers"]}
+        limited = role_set(role("few", allow=clusters, options={"max_kubernetes_connections": 3}))
+        document = {"kind": "kube_cluster", "version": "v3", "metadata": {"name": "prod"}, "spec": {}}
+        decision = can_access(limited, "kube_cluster", decode_document(document), PLAIN)
         assert decision.reason.code is Code.NOT_ENFORCED
-        assert 'options.max_connections 3 (role "few")' in decision.message_for_user()
-        enforced = AccessState(enforces=frozenset({"options.max_connections"}))
-        assert code(limited, state=enforced) is Code.ALLOWED_BY_ROLE
+        assert 'options.max_kubernetes_connections 3 (role "few")' in decision.message_for_user()
+
+    def test_restrictions_of_sessions_on_nodes_are_enforced_there(self) -> None:
+        limited = role_set(role("few", allow=OPEN_NODES, options={"max_connections": 3}))
+        assert can_access_node(limited, node(env="prod"), "root", PLAIN).allowed
 
 
 def _lock(target: dict[str, str]) -> dict[str, Any]:
