@@ -1,4 +1,4 @@
-"""Free loopback ports. Each process that tests claims a range of its own, below the one the kernel gives to clients."""
+"""Free loopback ports. Each testing process claims a range of its own, below the one the kernel gives to clients."""
 
 from __future__ import annotations
 
