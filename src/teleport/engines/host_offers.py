@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,20 @@ class PamService:
 
 
 @dataclass(frozen=True)
+class LoginFiles:
+    """Where the host keeps who is and was logged in, and what it greets people with."""
+
+    utmp: Path = Path("/run/utmp")
+    wtmp: Path = Path("/var/log/wtmp")
+    lastlog: Path = Path("/var/log/lastlog")
+    greetings: tuple[str, ...] = ("/run/motd.dynamic", "/etc/motd")
+
+
+@dataclass(frozen=True)
 class HostOffers:
     """None is not offered."""
 
     x11: X11Displays | None = None
     pam: PamService | None = None
     creates_accounts: bool = True
+    login_files: LoginFiles = field(default_factory=LoginFiles)

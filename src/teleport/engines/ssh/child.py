@@ -5,7 +5,8 @@ little process takes a millisecond where forking the agent would take many, and 
 
 It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
 
-    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "pam"?, "terminal"}   + report, stdin, stdout, stderr
+    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "pam"?, "terminal",
+     "text", "greetings", "own_env"}                                                 + report, stdin, stdout, stderr
     {"id", "do": "sftp", "cwd", "user"?, "pam"?, "governed", "bases", "links_first"} + the same, link
     {"id", "do": "scp", …, "options", "path", "pattern"}                             + the same, link
     {"id", "do": "check", "pam"}                     whether PAM accepts the account + report
@@ -42,6 +43,9 @@ MAX_REQUEST = 512 << 10
 MAX_DESCRIPTORS = 5
 MAX_OPEN = 1 << 16
 BACKLOG = 16
+MAX_GREETING = 64 << 10
+OWN_ENVIRONMENT = ".tsh/environment"
+MAX_OWN_ENVIRONMENT = 64 << 10
 UMASK = 0o022
 
 
@@ -247,8 +251,35 @@ def run(request: Request, descriptors: list[int]) -> NoReturn:
     if "pam" in request:
         pam.follow(load_pam())
     enter(request)
+    greet(request)
+    if request["own_env"]:
+        read_own_environment(request["env"])
     # the user's own shell, as the user; or a command without one, found where its path says
     os.execvpe(request["path"], request["argv"], request["env"])  # noqa: S606
+
+
+def greet(request: Request) -> None:
+    """Show what a login is greeted with, unless the user has asked not to be."""
+    if os.path.exists(".hushlogin"):
+        return
+    for path in request["greetings"]:
+        with suppress(OSError), open(path, "rb") as file:
+            os.write(1, file.read(MAX_GREETING))
+    if request["text"]:
+        os.write(1, f"{request['text']}\n".encode(errors="replace"))
+
+
+def read_own_environment(environment: dict[str, str]) -> None:
+    """Add the user's own variables; what says who and where the session is stays."""
+    try:
+        with open(OWN_ENVIRONMENT, encoding="utf-8", errors="replace") as file:
+            lines = file.read(MAX_OWN_ENVIRONMENT).splitlines()
+    except OSError:
+        return
+    for line in lines:
+        name, has_value, value = line.strip().partition("=")
+        if has_value and name.isidentifier() and not is_ours(name) and "\0" not in value:
+            environment[name] = value
 
 
 def take_descriptors(descriptors: list[int]) -> None:

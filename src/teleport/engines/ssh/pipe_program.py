@@ -10,6 +10,7 @@ from typing import Any
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
@@ -58,7 +59,10 @@ class PipeProgram:
         pam = pam_request(visit.admission, self._user, visit.connection.client_address[0])
         path, argv = invocation(self._user, self._wish.command, self._wish.words)
         environment = session_environment(self._visit, self._wish, self._user, sid)
-        return await self._spawner.run(path, argv, environment, self._user, descriptors, is_terminal=False, pam=pam)
+        opening = Opening(reads_environment=visit.permit_user_environment)
+        return await self._spawner.run(
+            path, argv, environment, self._user, descriptors, is_terminal=False, pam=pam, opening=opening
+        )
 
     @property
     def is_started(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import PamRequest
 from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.foundation.descriptors import give_usual_limit
@@ -24,6 +25,7 @@ START_TIMEOUT = 20.0
 OPEN_TIMEOUT = 10.0
 _BUFFER = 1 << 20
 _MAX_ANSWER = 4096
+NOTHING = Opening()
 _REFUSED = "refused by PAM"
 _PROGRAM = Path(__file__).with_name("child.py")
 
@@ -36,6 +38,8 @@ class Process:
         self._spawner = spawner
         self._number = number
         self.pid = 0
+        self.known: asyncio.Future[None] = loop.create_future()
+        """Done once the process id is known, or never will be."""
         self.exited: asyncio.Future[int] = loop.create_future()
         """The exit status, or the negative number of the signal that ended it."""
 
@@ -64,6 +68,7 @@ class Spawner:
         *,
         is_terminal: bool,
         pam: PamRequest | None = None,
+        opening: Opening = NOTHING,
     ) -> Process:
         """Execute `path` as `user` in its home directory, by way of PAM where that is given.
 
@@ -71,8 +76,12 @@ class Spawner:
 
         The descriptors stay open on our side; with `is_terminal` they are the terminal that will control it.
         """
-        request = {"do": "run", "path": path, "argv": list(argv), "env": dict(env), "cwd": user.home}
-        return await self._started({**request, "terminal": is_terminal}, user, descriptors, pam)
+        request: dict[str, object] = {
+            "do": "run", "path": path, "argv": list(argv), "env": dict(env), "cwd": user.home,
+            "terminal": is_terminal, "text": opening.text, "greetings": opening.greetings,
+            "own_env": opening.reads_environment,
+        }  # fmt: skip
+        return await self._started(request, user, descriptors, pam)
 
     async def serve_files(
         self,
@@ -117,6 +126,7 @@ class Spawner:
         if problem:
             reason = problem.decode(errors="replace")
             raise AccessDenied(reason) if reason.startswith(_REFUSED) else Unavailable(reason)
+        await asyncio.wait({process.known})
         return process
 
     async def connect(self, path: str, user: HostUser) -> socket.socket:
@@ -212,6 +222,7 @@ class Spawner:
             return
         if "pid" in answer:
             process.pid = answer["pid"]
+            _settle(process.known)
         else:
             del self._processes[answer["id"]]
             if not process.exited.done():
@@ -223,6 +234,7 @@ class Spawner:
             log.error("the program that starts sessions died", running=len(self._processes))
         self._part()
         for process in self._processes.values():
+            _settle(process.known)
             if not process.exited.done():
                 process.exited.set_result(255)
         self._processes.clear()

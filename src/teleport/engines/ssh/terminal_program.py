@@ -9,6 +9,8 @@ from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.login_records import LoginRecord
+from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter
@@ -34,6 +36,7 @@ class TerminalProgram:
         self._user = user
         self._terminal: Terminal | None = None
         self._process: Process | None = None
+        self._record: LoginRecord | None = None
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
         self._holds: set[str] = set()
@@ -46,9 +49,15 @@ class TerminalProgram:
             visit, user = self._visit, self._user
             variables = session_environment(visit, self._wish, user, sid, terminal.name)
             pam = pam_request(visit.admission, user, visit.connection.client_address[0], terminal.name)
-            self._process = await self._spawner.run(
-                path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam
+            record = LoginRecord(
+                visit.post.offers.login_files, terminal.name, user.name, user.uid, visit.connection.client_address[0]
             )
+            opening = await self._opening(record, greets_by_pam=pam is not None)
+            self._process = await self._spawner.run(
+                path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam, opening=opening
+            )
+            await asyncio.to_thread(record.begin, self._process.pid, visit.post.clock.now().timestamp())
+            self._record = record
         except BaseException:
             os.close(terminal.master)
             raise
@@ -62,6 +71,14 @@ class TerminalProgram:
             self._output.hold(reason)
         if self._lost.done():
             self.hang_up()
+
+    async def _opening(self, record: LoginRecord, *, greets_by_pam: bool) -> Opening:
+        reads_environment = self._visit.permit_user_environment
+        if self._wish.command is not None:
+            return Opening(reads_environment=reads_environment)
+        last = await asyncio.to_thread(record.last)
+        greetings = () if greets_by_pam else self._visit.post.offers.login_files.greetings
+        return Opening(str(last or ""), greetings, reads_environment)
 
     @property
     def is_started(self) -> bool:
@@ -132,6 +149,10 @@ class TerminalProgram:
         return status
 
     def close(self) -> None:
+        if self._record is not None:
+            record, self._record = self._record, None
+            now = self._visit.post.clock.now().timestamp()
+            self._visit.tasks.start(asyncio.to_thread(record.end, now), "login record")
         for stream in (self._input, self._output):
             if stream is not None:
                 stream.close()
