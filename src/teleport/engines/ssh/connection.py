@@ -19,6 +19,10 @@ log = get_logger("ssh")
 
 MAX_ATTEMPTS = 20
 """Keys a client may offer or sign with before it is sent away."""
+_OPEN_TO_TRUNCATION = (
+    "your SSH client would let messages be removed unseen (CVE-2023-48795): update it to one with strict key "
+    "exchange, or let it use aes128-gcm@openssh.com"
+)
 
 
 class Gate(Protocol):
@@ -140,7 +144,10 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
         if self._attempts > MAX_ATTEMPTS:
             raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys were tried")
         certificate = certificate_line(key_data)
-        if not certificate or self.is_open_to_truncation:
+        if not certificate:
+            return False
+        if self.is_open_to_truncation:
+            self.send_auth_banner(f"{_OPEN_TO_TRUNCATION}\r\n")
             return False
         if not msg:
             return await self.gate.is_known(certificate)
