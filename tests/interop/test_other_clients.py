@@ -1,4 +1,4 @@
-"""SSH programs other than OpenSSH, each against one real cluster: straight to the node's port, or through the proxy."""
+"""SSH programs other than OpenSSH against one real cluster: straight to the node, or through the proxy."""
 
 from __future__ import annotations
 
