@@ -23,6 +23,7 @@ _HANG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _TICK = 1.0
 _BUSY_TICK = 0.1
 _MAX_EVENTS = 256
+_PLENTY = 512 << 10  # bytes in a turn that were worth waking up for
 
 Command = Callable[[], None]
 
@@ -30,14 +31,23 @@ Command = Callable[[], None]
 class Lane:
     """Runs flows until told to let go of them. Methods without a leading underscore may be called by any thread.
 
+    With `gather`, it lets so many seconds' bytes come together after a turn that moved few: a bulk flow whose sender
+    is no faster would else wake it for every packet.
+
     `on_end` is told of each flow that ended, `on_sample` of each flow that moved and how many bytes since the last
     look, a tenth of a second ago; both in the lane's thread.
     """
 
     def __init__(
-        self, name: str, on_end: Callable[[Flow, Transfer], None], on_sample: Callable[[Lane, Flow, int], None]
+        self,
+        name: str,
+        on_end: Callable[[Flow, Transfer], None],
+        on_sample: Callable[[Lane, Flow, int], None],
+        *,
+        gather: float = 0.0,
     ) -> None:
         self.name = name
+        self._gather = gather
         self._on_end = on_end
         self._on_sample = on_sample
         self._epoll = select.epoll()
@@ -90,7 +100,9 @@ class Lane:
                 timeout = 0.0 if self._again else (max(0.0, next_tick - time.monotonic()) if self._flows else -1.0)
                 events = self._epoll.poll(timeout, _MAX_EVENTS)
                 now = time.monotonic()
-                self._turn(events, now)
+                moved = self._turn(events, now)
+                if self._gather and 0 < moved < _PLENTY:
+                    time.sleep(self._gather)
                 if self._moving:
                     next_tick = min(next_tick, now + _BUSY_TICK)
                 if now >= next_tick:
@@ -101,7 +113,8 @@ class Lane:
         finally:
             self._close()
 
-    def _turn(self, events: list[tuple[int, int]], now: float) -> None:
+    def _turn(self, events: list[tuple[int, int]], now: float) -> int:
+        """Returns how many bytes moved."""
         ready = self._again
         self._again = {}
         for descriptor, event in events:
@@ -119,9 +132,7 @@ class Lane:
             if event & _HANG_UP:
                 end.has_hung_up = True
             ready[flow] = None
-        for flow in ready:
-            if not flow.is_ended:
-                self._advance(flow, now)
+        return sum(self._advance(flow, now) for flow in ready if not flow.is_ended)
 
     def _obey(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -129,9 +140,9 @@ class Lane:
         while self._commands:
             self._commands.popleft()()
 
-    def _advance(self, flow: Flow, now: float) -> None:
+    def _advance(self, flow: Flow, now: float) -> int:
         if flow not in self._flows:
-            return
+            return 0
         before = flow.moved
         if flow.advance(self._buffer, self._pipes):
             self._again[flow] = None
@@ -140,6 +151,7 @@ class Lane:
         elif flow.moved != before:
             flow.last_moved = now
             self._moving.add(flow)
+        return flow.moved - before
 
     def _adopt(self, flow: Flow) -> None:
         self._flows.add(flow)

@@ -76,17 +76,37 @@ async def server(kind: type[asyncssh.SSHServerConnection], **options: Any) -> As
         yield listening.sockets[0].getsockname()[1]
 
 
-async def carried(port: int, data: bytes, **options: Any) -> bytes:
-    """What comes back of `data`."""
+@asynccontextmanager
+async def connected(port: int, **options: Any) -> AsyncIterator[asyncssh.SSHClientConnection]:
     async with asyncssh.connect(
         "127.0.0.1", port, username="x", known_hosts=None, config=None, client_keys=None, agent_path=None, **options
     ) as client:
+        yield client
+
+
+async def carried(port: int, data: bytes, **options: Any) -> bytes:
+    """What comes back of `data`."""
+    async with connected(port, **options) as client:
         ran = await client.run("echo", input=data, encoding=None, check=True)
         assert isinstance(ran.stdout, bytes)
         return ran.stdout
 
 
-@pytest.mark.parametrize("kind", [TunedServer, StockServer])
+class ChoppedServer(TunedServer):
+    """Gets what arrives in pieces that end anywhere: within lengths, contents and tags."""
+
+    _turn = 0
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        start = 0
+        while start < len(data):
+            self._turn += 1
+            end = start + (1, 3, 21, 40_000, 5, 32_804, 100_000, 2)[self._turn % 8]
+            super().data_received(data[start:end], datatype)
+            start = end
+
+
+@pytest.mark.parametrize("kind", [TunedServer, ChoppedServer, StockServer])
 @pytest.mark.parametrize("cipher", [GCM, CTR])
 async def test_everything_comes_back_as_it_was(kind: type[asyncssh.SSHServerConnection], cipher: str) -> None:
     data = os.urandom(SIZE)
@@ -108,6 +128,30 @@ async def test_every_size_of_packet_fits(size: int) -> None:
     data = os.urandom(size)
     async with server(TunedServer, encryption_algs=[GCM]) as port:
         assert await carried(port, data) == data
+
+
+@pytest.mark.parametrize("cipher", [GCM, CTR])
+@pytest.mark.parametrize(("window", "packet"), [(70_000, 32_768), (3_000, 1_000)])
+async def test_a_peer_with_little_room_gets_everything(cipher: str, window: int, packet: int) -> None:
+    data = os.urandom(300_000)
+    async with server(TunedServer, encryption_algs=[cipher]) as port, connected(port) as client:
+        ran = await client.run("echo", input=data, encoding=None, window=window, max_pktsize=packet)
+    assert ran.stdout == data
+
+
+async def test_channels_side_by_side_keep_their_own() -> None:
+    inputs = [os.urandom(1_000_000) for _ in range(4)]
+    async with server(TunedServer, encryption_algs=[GCM]) as port, connected(port) as client:
+        ran = await asyncio.gather(*(client.run("echo", input=data, encoding=None) for data in inputs))
+    assert [one.stdout for one in ran] == inputs
+
+
+async def test_a_peer_that_takes_no_data_in_a_packet_is_sent_away() -> None:
+    async with server(TunedServer, encryption_algs=[GCM]) as port, connected(port) as client:
+        with pytest.raises(asyncssh.Error):
+            await client.run("echo", input=b"x", encoding=None, max_pktsize=0, check=True)
+        async with asyncio.timeout(10):
+            await client.wait_closed()
 
 
 class _Flipping(asyncssh.SSHClientConnection):
@@ -136,12 +180,7 @@ async def test_a_changed_bit_ends_the_connection(kind: type[asyncssh.SSHServerCo
 
 
 async def test_data_past_the_window_ends_the_connection_on_the_short_path_too() -> None:
-    async with (
-        server(TunedServer, encryption_algs=[GCM], window=65536) as port,
-        asyncssh.connect(
-            "127.0.0.1", port, username="x", known_hosts=None, config=None, client_keys=None, agent_path=None
-        ) as client,
-    ):
+    async with server(TunedServer, encryption_algs=[GCM], window=65536) as port, connected(port) as client:
         process = await client.create_process("echo", encoding=None)
         channel: Any = process.channel
         channel._send_window = 1 << 30

@@ -1,8 +1,9 @@
-"""The hot path of asyncssh 2.24, made short: one pass over what arrives, one buffer for what leaves, bounded memory.
+"""The hot path of asyncssh 2.24, made short: many packets in one pass and one buffer each way, bounded memory.
 
-asyncssh's own code handles set-up, rekeying, every cipher but AES-GCM and every packet but channel data. What is here
-does the same for bulk traffic without its copies, and adds what it leaves out: a limit on the length of packets, back
-pressure when the peer's TCP does not take what we send, and quick acknowledgements while a connection is set up.
+asyncssh's own code handles set-up, rekeying, every cipher but AES-GCM and every packet but a channel's data and
+window. What is here does the same for bulk traffic without its copies, and adds what it leaves out: limits on the
+length of packets, back pressure when the peer's TCP does not take what we send, and quick acknowledgements while a
+connection is set up.
 
 This module and `connection` touch private names of asyncssh; the version is pinned, and a test holds the two paths
 against each other.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from typing import Any, Final, cast
 
 import asyncssh
@@ -20,32 +22,108 @@ from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.encryption import GCMEncryption
 from asyncssh.misc import MACError, ProtocolError
+from asyncssh.packet import SSHPacket
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAX_PACKET: Final = 256 << 10
 """Longest packet taken from a peer, as in OpenSSH."""
+MIN_PACKET_DATA: Final = 256
+"""A peer that takes less at once would cost far more work than it gets data."""
+MAX_PACKET_DATA: Final = 32 << 10
+"""Most data in a packet of ours: what OpenSSH takes."""
+BATCH_DATA: Final = 256 << 10
+"""Most data sealed in one go."""
 WRITE_HIGH: Final = 1 << 20
 WRITE_LOW: Final = 256 << 10
 FLOODED: Final = 4 << 20
 """Unsent bytes at which nothing more is read from a peer that makes us answer and does not listen."""
 _SETTING_UP: Final = 64
+_LENGTH: Final = 4
 _TAG: Final = 16
+_WINDOW_ADJUST: Final = 93
 _CHANNEL_DATA: Final = 94
 _FIRST_CHANNEL_PACKET: Final = 80
+_MAX_WINDOW: Final = (1 << 32) - 1
 _length = struct.Struct(">I").unpack_from
-_data_header = struct.Struct(">BBII").unpack_from
 _channel_header = struct.Struct(">II").pack
-_PADDING: Final = bytes(32)
+_data_header = struct.Struct(">BBII")
+"""Of a decrypted packet: size of the padding, kind, channel, size of the data or by how much a window grows."""
+_PADDING: Final = bytes(20)
+_ENVELOPE: Final = _LENGTH + _data_header.size + len(_PADDING) + _TAG
+
+
+class _Cipher:
+    """The keys of one direction from one key exchange to the next; packets are counted where asyncssh counts them."""
+
+    __slots__ = ("_counted", "_keyed", "of")
+
+    def __init__(self, encryption: GCMEncryption) -> None:
+        self.of = encryption
+        self._counted = encryption._cipher  # noqa: SLF001
+        self._keyed = AESGCM(self._counted._key)  # noqa: SLF001
+
+    def seal(self, plain: bytes | memoryview, target: memoryview) -> int:
+        """Write the packet with this content to the beginning of `target`; returns its size."""
+        header = len(plain).to_bytes(_LENGTH, "big")
+        end = _LENGTH + len(plain) + _TAG
+        target[:_LENGTH] = header
+        self._keyed.encrypt_into(self._counted._iv, plain, header, target[_LENGTH:end])  # noqa: SLF001
+        self.count()
+        return end
+
+    def open(self, packet: memoryview) -> bytes:
+        """The content of the next packet, which does not count yet. Raises MACError."""
+        try:
+            return self._keyed.decrypt(self._counted._iv, packet[_LENGTH:], packet[:_LENGTH])  # noqa: SLF001
+        except InvalidTag:
+            raise MACError("MAC verification failed") from None
+
+    def count(self) -> None:
+        """One more packet has passed."""
+        self._counted._update_iv()  # noqa: SLF001
+
+
+class _Arrivals:
+    """What packets that came together bring for channels, until it is told to them: data for one, room for any."""
+
+    __slots__ = ("_pieces", "_widened", "channel", "size")
+
+    def __init__(self) -> None:
+        self.channel: SSHChannel[bytes] | None = None
+        self.size = 0
+        self._pieces: list[memoryview] = []
+        self._widened: dict[SSHChannel[bytes], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces or self._widened)
+
+    def add(self, channel: SSHChannel[bytes], piece: memoryview) -> None:
+        """More data for the channel that some waits for already, or the first."""
+        self.channel = channel
+        self.size += len(piece)
+        self._pieces.append(piece)
+
+    def widen(self, channel: SSHChannel[bytes], room: int) -> None:
+        """The peer takes more data on this channel."""
+        channel._send_window += room  # noqa: SLF001
+        self._widened[channel] = None
+
+    def deliver(self) -> None:
+        """Tell the channels. They may do anything with the connection then."""
+        channel, data, widened = self.channel, b"".join(self._pieces), self._widened
+        self.channel, self.size, self._pieces, self._widened = None, 0, [], {}
+        if channel is not None:
+            channel._accept_data(data)  # noqa: SLF001
+        for channel in widened:
+            channel._flush_send_buf()  # noqa: SLF001
 
 
 class TunedConnection(SSHConnection):
     """To be mixed in before SSHServerConnection or SSHClientConnection."""
 
-    _seal: AESGCM | None = None
-    _seal_of: object = None
-    _open: AESGCM | None = None
-    _open_of: object = None
+    _sealing: _Cipher | None = None
+    _opening: _Cipher | None = None
     _is_congested = False
     _is_flooded = False
 
@@ -88,37 +166,55 @@ class TunedConnection(SSHConnection):
     # -- sending
 
     def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
+        cipher = self._cipher_for_sending() if pkttype >= _FIRST_CHANNEL_PACKET else None
+        if cipher is None:
+            super().send_packet(pkttype, *args, handler=handler)
+            return
+        padding = _padding(1 + sum(map(len, args)))
+        plain = b"".join((bytes((padding, pkttype)), *args, _PADDING[:padding]))
+        packet = bytearray(_LENGTH + len(plain) + _TAG)
+        cipher.seal(plain, memoryview(packet))
+        self._send_sealed(packet, 1)
+
+    def send_data(self, number: int, data: memoryview, packet_data: int) -> int:
+        """Send data of a channel, cut into packets; returns how much of it was sent, which is more than none."""
+        cipher = self._cipher_for_sending()
+        if cipher is None:
+            piece = bytes(data[:packet_data])
+            self.send_packet(_CHANNEL_DATA, _channel_header(number, len(piece)), piece)
+            return len(piece)
+        count = -(-len(data) // packet_data)
+        packets = bytearray(len(data) + count * _ENVELOPE)
+        plain = memoryview(bytearray(min(packet_data, len(data)) + _ENVELOPE))
+        end = 0
+        with memoryview(packets) as target:
+            for start in range(0, len(data), packet_data):
+                size = _lay_out(plain, number, data[start : start + packet_data])
+                end += cipher.seal(plain[:size], target[end:])
+        del packets[end:]
+        self._send_sealed(packets, count)
+        return len(data)
+
+    def _cipher_for_sending(self) -> _Cipher | None:
+        """None when asyncssh itself has to send: another cipher, compression, a key exchange under way or due."""
         encryption = self._send_encryption
         if (
-            pkttype < _FIRST_CHANNEL_PACKET
+            type(encryption) is not GCMEncryption
             or not self._kex_complete
             or not self._auth_complete
             or self._compressor
-            or type(encryption) is not GCMEncryption
             or self._rekey_bytes_sent >= self._rekey_bytes
+            or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
         ):
-            super().send_packet(pkttype, *args, handler=handler)
-            return
-        size = 1 + sum(map(len, args))
-        padding = -(size + 1) % 16
-        if padding < 4:
-            padding += 16
-        plain = b"".join((bytes((padding, pkttype)), *args, _PADDING[:padding]))
-        self._send_sealed(encryption, plain)
+            return None
+        if self._sealing is None or self._sealing.of is not encryption:
+            self._sealing = _Cipher(encryption)
+        return self._sealing
 
-    def _send_sealed(self, encryption: GCMEncryption, plain: bytes) -> None:
-        cipher = encryption._cipher  # noqa: SLF001
-        if self._seal_of is not encryption:
-            self._seal, self._seal_of = AESGCM(cipher._key), encryption  # noqa: SLF001
-        assert self._seal is not None
-        size = len(plain)
-        packet = bytearray(size + 4 + _TAG)
-        packet[:4] = header = size.to_bytes(4, "big")
-        self._seal.encrypt_into(cipher._iv, plain, header, memoryview(packet)[4:])  # noqa: SLF001
-        cipher._update_iv()  # noqa: SLF001
-        self._send(cast("bytes", packet))
-        self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
-        self._rekey_bytes_sent += size
+    def _send_sealed(self, packets: bytearray, count: int) -> None:
+        self._send(cast("bytes", packets))
+        self._send_seq = (self._send_seq + count) & 0xFFFFFFFF
+        self._rekey_bytes_sent += len(packets)
 
     # -- receiving
 
@@ -126,18 +222,19 @@ class TunedConnection(SSHConnection):
         if self._recv_seq < _SETTING_UP:
             self._acknowledge_quickly()
         encryption = self._recv_encryption
-        if (
-            type(encryption) is not GCMEncryption
-            or not self._auth_complete
-            or not self._kex_complete
-            or self._decompressor
-            or self._recv_handler != self._recv_pkthdr
-        ):
-            super().data_received(data, datatype)
+        if type(encryption) is GCMEncryption and self._auth_complete and not self._decompressor and self._is_between:
+            if self._opening is None or self._opening.of is not encryption:
+                self._opening = _Cipher(encryption)
+            self._receive_fast(self._opening, data)
         else:
-            self._receive_fast(encryption, data)
+            super().data_received(data, datatype)
         if self._is_congested:
             self._check_flood()
+
+    @property
+    def _is_between(self) -> bool:
+        """Between two packets and two key exchanges, on a connection that lives."""
+        return self._kex_complete and self._recv_handler == self._recv_pkthdr and self._transport is not None
 
     def _acknowledge_quickly(self) -> None:
         """Spare the client 40 ms: OpenSSH sends without TCP_NODELAY until its session starts."""
@@ -146,13 +243,10 @@ class TunedConnection(SSHConnection):
             if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def _receive_fast(self, encryption: GCMEncryption, data: bytes) -> None:
+    def _receive_fast(self, cipher: _Cipher, data: bytes) -> None:
         self._reset_keepalive_timer()
-        if self._inpbuf:
-            data = self._inpbuf + data
-            self._inpbuf = b""
         try:
-            offset = self._take_packets(encryption, data)
+            left = self._take(cipher, data)
         except asyncssh.DisconnectError as error:
             self._send_disconnect(error.code, error.reason, error.lang)
             self._force_close(error)
@@ -160,64 +254,78 @@ class TunedConnection(SSHConnection):
         except Exception:
             self.internal_error()
             return
-        if offset < len(data):
-            self._inpbuf += data[offset:]
-            if self._recv_encryption is not encryption or self._recv_handler != self._recv_pkthdr:
+        if left:
+            self._inpbuf += left
+            if self._transport is not None and not (self._is_between and self._recv_encryption is cipher.of):
                 self._recv_data()
 
-    def _take_packets(self, encryption: GCMEncryption, data: bytes) -> int:
-        """Handle whole packets; returns how far it came. Stops early when the keys or the handler changed."""
-        view, offset, end = memoryview(data), 0, len(data)
-        cipher = encryption._cipher  # noqa: SLF001
-        if self._open_of is not encryption:
-            self._open, self._open_of = AESGCM(cipher._key), encryption  # noqa: SLF001
-        assert self._open is not None
-        decrypt = self._open.decrypt
-        while end - offset >= 4:
-            size = _length(view, offset)[0]
-            self._check_length(size)
-            following = offset + 4 + size + _TAG
-            if following > end:
-                break
-            try:
-                plain = decrypt(cipher._iv, view[offset + 4 : following], view[offset : offset + 4])  # noqa: SLF001
-            except InvalidTag:
-                raise MACError("MAC verification failed") from None
-            if plain[1] == _CHANNEL_DATA and self._deliver(plain):
-                cipher._update_iv()  # noqa: SLF001
-                offset = following
-                if self._recv_encryption is not encryption or self._transport is None:
+    def _take(self, cipher: _Cipher, data: bytes) -> bytes:
+        """Handle whole packets; returns the rest, which is the beginning of one or is for asyncssh to handle."""
+        start = 0
+        if self._inpbuf:
+            start = self._missing(len(data))
+            begun, self._inpbuf = self._inpbuf + data[:start], b""
+            taken = self._take_packets(cipher, memoryview(begun))
+            if taken < len(begun) or not self._is_between or self._recv_encryption is not cipher.of:
+                return begun[taken:] + data[start:]
+        return data[start + self._take_packets(cipher, memoryview(data)[start:]) :]
+
+    def _missing(self, most: int) -> int:
+        """How many bytes complete the packet that has begun to arrive."""
+        begun = self._inpbuf
+        if len(begun) < _LENGTH:
+            return most
+        return min(most, _LENGTH + int(_length(begun)[0]) + _TAG - len(begun))
+
+    def _take_packets(self, cipher: _Cipher, data: memoryview) -> int:
+        """Handle whole packets; returns how far it came. Stops early when asyncssh has to go on."""
+        offset, arrivals = 0, _Arrivals()
+        try:
+            while len(data) - offset >= _LENGTH:
+                size = _length(data, offset)[0]
+                self._check_length(size)
+                following = offset + _LENGTH + size + _TAG
+                if following > len(data):
                     break
-                continue
-            # anything else goes, alone, through the code of asyncssh, which decrypts it again
-            self._inpbuf = bytes(view[offset:following])
-            offset = following
-            self._recv_data()
-            if (
-                self._inpbuf
-                or self._recv_encryption is not encryption
-                or not self._kex_complete
-                or self._recv_handler != self._recv_pkthdr
-                or self._transport is None
-            ):
-                break
+                if self._note(cipher.open(data[offset:following]), arrivals):
+                    cipher.count()
+                    self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
+                    offset = following
+                    continue
+                if arrivals:
+                    arrivals.deliver()  # in order; then this packet is looked at again
+                else:
+                    # it goes, alone, through the code of asyncssh, which decrypts it again
+                    self._inpbuf = bytes(data[offset:following])
+                    offset = following
+                    self._recv_data()
+                if self._inpbuf or not self._is_between or self._recv_encryption is not cipher.of:
+                    break
+        finally:
+            arrivals.deliver()
         return offset
 
-    def _deliver(self, plain: bytes) -> bool:
-        """Give channel data to its channel. False when anything about it needs the careful path."""
-        padding, _, number, size = _data_header(plain)
+    def _note(self, plain: bytes, arrivals: _Arrivals) -> bool:
+        """Add a channel's data or window to what has arrived. False when anything about it needs the careful path."""
+        padding, kind, number, size = _data_header.unpack_from(plain)
         channel = self._channels.get(number)
-        if (
-            channel is None
-            or size + 10 + padding != len(plain)
-            or padding < 4
-            or channel._recv_state != "open"  # noqa: SLF001
-            or size > channel._recv_window  # noqa: SLF001
-        ):
+        if channel is None or padding < 4:
+            return False
+        held, state = _data_header.size, channel._recv_state  # noqa: SLF001
+        if kind == _CHANNEL_DATA:
+            is_next = arrivals.channel is None or arrivals.channel is channel
+            room = channel._recv_window - arrivals.size  # noqa: SLF001
+            if state != "open" or not is_next or size > room or held + size + padding != len(plain):
+                return False
+            arrivals.add(channel, memoryview(plain)[held : held + size])
+        elif kind == _WINDOW_ADJUST:
+            is_live = state in ("open", "eof_pending", "eof")
+            if not is_live or held + padding != len(plain) or channel._send_window + size > _MAX_WINDOW:  # noqa: SLF001
+                return False
+            arrivals.widen(channel, size)
+        else:
             return False
         self._auth_final = True
-        self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
-        channel._accept_data(plain[10 : 10 + size])  # noqa: SLF001
         return True
 
     def _recv_pkthdr(self) -> bool:
@@ -231,23 +339,54 @@ class TunedConnection(SSHConnection):
             raise ProtocolError(f"packet of {size} bytes is longer than {MAX_PACKET}")
 
 
+def _padding(payload: int) -> int:
+    """Bytes behind a payload that make a whole number of blocks with it and the byte that tells their number."""
+    padding = -(payload + 1) % 16
+    return padding if padding >= 4 else padding + 16
+
+
+def _lay_out(plain: memoryview, number: int, data: memoryview) -> int:
+    """Write the content of a packet with data for a channel; returns its size."""
+    held, end = _data_header.size, _data_header.size + len(data)
+    padding = _padding(end - 1)
+    _data_header.pack_into(plain, 0, padding, _CHANNEL_DATA, number, len(data))
+    plain[held:end] = data
+    plain[end : end + padding] = _PADDING[:padding]
+    return end + padding
+
+
 class TunedChannel(SSHChannel[bytes]):
     """To be mixed in before a channel class of asyncssh: sends without copying, and waits while it must."""
 
+    def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:
+        _check_packet_data(send_pktsize)
+        super().process_open(send_chan, send_window, send_pktsize, session)
+
+    def process_open_confirmation(
+        self, send_chan: int, send_window: int, send_pktsize: int, packet: SSHPacket
+    ) -> None:
+        _check_packet_data(send_pktsize)
+        super().process_open_confirmation(send_chan, send_window, send_pktsize, packet)
+
     def write(self, data: bytes, datatype: int | None = None) -> None:
-        connection = self._conn
-        if datatype is not None or self._send_buf or self._send_state != "open" or connection is None:
+        if datatype is not None or self._send_buf or self._send_state != "open" or self._conn is None:
             super().write(data, datatype)
             return
-        view, position, end = memoryview(data), 0, len(data)
-        while position < end and self._send_window and connection.can_carry:  # type: ignore[attr-defined]
-            size = min(end - position, self._send_window, self._send_pktsize)
-            self._send_window -= size
-            header = _channel_header(self._send_chan or 0, size)
-            connection.send_packet(_CHANNEL_DATA, header, view[position : position + size])  # type: ignore[arg-type]
-            position += size
-        if position < end:
-            super().write(data[position:])
+        sent = self._send_now(memoryview(data))
+        if sent < len(data):
+            super().write(data[sent:])
+
+    def _send_now(self, data: memoryview) -> int:
+        """As much as the peer takes now."""
+        connection = cast("TunedConnection", self._conn)
+        packet_data = min(self._send_pktsize, MAX_PACKET_DATA)
+        position = 0
+        while position < len(data) and self._send_window and connection.can_carry:
+            size = min(len(data) - position, self._send_window, BATCH_DATA, 16 * packet_data)
+            sent = connection.send_data(self._send_chan or 0, data[position : position + size], packet_data)
+            self._send_window -= sent
+            position += sent
+        return position
 
     def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
         # asyncssh counts a window only when data is delivered: while nobody reads, a peer could send without end
@@ -256,8 +395,24 @@ class TunedChannel(SSHChannel[bytes]):
         super()._accept_data(data, datatype)
 
     def _flush_send_buf(self) -> None:
-        connection = self._conn
-        if connection is not None and self._send_buf and not connection.can_carry:  # type: ignore[attr-defined]
-            self._pause_resume_writing()
+        if self._conn is None:
             return
-        super()._flush_send_buf()
+        while self._send_buf and self._send_buf[0][1] is None:
+            waiting = self._send_buf[0][0]
+            with memoryview(waiting) as view:
+                sent = self._send_now(view)
+            self._send_buf_len -= sent
+            if sent < len(waiting):
+                del waiting[:sent]
+                break
+            del self._send_buf[0]
+        if self._send_buf and not cast("TunedConnection", self._conn).can_carry:
+            self._pause_resume_writing()
+        else:
+            super()._flush_send_buf()
+
+
+def _check_packet_data(size: int) -> None:
+    """Raises ProtocolError. With none at all, sending would never end."""
+    if size < MIN_PACKET_DATA:
+        raise ProtocolError(f"the peer takes packets of {size} bytes only: at least {MIN_PACKET_DATA} are needed")
