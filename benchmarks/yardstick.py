@@ -155,10 +155,17 @@ def bench() -> Iterator[Bench]:
         yield Bench(folder, cluster, agent, person, sshd, config)
 
 
-def timed(command: list[str], environment: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL) -> float:
+def timed(
+    command: list[str],
+    environment: dict[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+) -> float:
     """Milliseconds that a command took. Raises when it failed."""
     start = time.perf_counter()
-    done = subprocess.run(command, stdin=stdin, capture_output=True, env=environment, check=False, timeout=300)
+    done = subprocess.run(
+        command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False, timeout=300
+    )
     elapsed = (time.perf_counter() - start) * 1e3
     if done.returncode != 0:
         raise RuntimeError(f"{command}: {done.returncode}\n{done.stderr.decode(errors='replace')[-2000:]}")

@@ -18,7 +18,7 @@ READ_SIZE = 256 << 10
 TERMINAL_READ = 4096
 TERMINAL_TURN = 64 << 10
 WRITE_HIGH = 256 << 10
-PIPE_SIZE = 256 << 10
+PIPE_SIZE = 1 << 20
 
 
 class DescriptorReader:
