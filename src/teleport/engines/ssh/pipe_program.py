@@ -13,7 +13,7 @@ from teleport.engines.ssh.host_users import HostUser, invocation
 from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
-from teleport.engines.ssh.streams import DescriptorReader, DescriptorWriter, open_pipes
+from teleport.engines.ssh.streams import ROOMS, DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
 from teleport.engines.ssh.visit import Visit
 from teleport.wire.terminal import TerminalSize
@@ -37,7 +37,7 @@ class PipeProgram:
         self._errors: DescriptorReader | None = None
 
     async def start(self, sid: str, size: TerminalSize) -> None:
-        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(3)
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(*ROOMS)
         try:
             self._process = await self._launch(sid, (stdin, stdout, stderr))
         except BaseException:

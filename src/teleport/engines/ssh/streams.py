@@ -18,7 +18,9 @@ READ_SIZE = 256 << 10
 TERMINAL_READ = 4096
 TERMINAL_TURN = 64 << 10
 WRITE_HIGH = 256 << 10
-PIPE_SIZE = 1 << 20
+PIPE_ROOM = 256 << 10
+ROOMS = (PIPE_ROOM, 512 << 10, 64 << 10)
+"""Bytes that find room in the pipes of a program's input, output and errors: a user has so many in all."""
 
 
 class DescriptorReader:
@@ -206,11 +208,11 @@ class DescriptorWriter:
             self._on_drained()
 
 
-def open_pipes(count: int) -> list[tuple[int, int]]:
-    """All of them or none. Raises Unavailable."""
+def open_pipes(*rooms: int) -> list[tuple[int, int]]:
+    """A pipe for each number of bytes that should find room in it: all of them or none. Raises Unavailable."""
     pipes: list[tuple[int, int]] = []
     try:
-        pipes.extend(open_pipe() for _ in range(count))
+        pipes.extend(open_pipe(room) for room in rooms)
     except OSError as error:
         for end in (end for pipe in pipes for end in pipe):
             os.close(end)
@@ -218,9 +220,9 @@ def open_pipes(count: int) -> list[tuple[int, int]]:
     return pipes
 
 
-def open_pipe(size: int = PIPE_SIZE) -> tuple[int, int]:
-    """A pipe, roomy where the system grants it: (read end, write end)."""
+def open_pipe(room: int = PIPE_ROOM) -> tuple[int, int]:
+    """(read end, write end). Past what the system grants a user there is less room."""
     ends = os.pipe()
     with contextlib.suppress(OSError):
-        fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, size)
+        fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, room)
     return ends
