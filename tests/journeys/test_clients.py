@@ -14,6 +14,7 @@ from conftest import LOGIN
 from harness.cluster import Agent, Cluster, Finished, free_port, run
 from harness.people import Person
 from harness.processes import BIN, PATIENCE, Started, until
+from harness.terminals import OnTerminal
 
 
 def test_a_command_runs_on_all_servers_of_a_label(
@@ -226,3 +227,11 @@ def test_windows_of_programs_there_are_shown_here(
     (tmp_path / "role.yaml").write_text(role.replace("x11_forwarding: true", "x11_forwarding: false"))
     cluster.tctl("create", "-f", str(tmp_path / "role.yaml")).ok()
     until(lambda: "X11 is not forwarded" in tsh("-Y", host, "true").err, "the role's new word")
+
+
+def test_the_reason_of_a_session_is_in_the_audit_log(cluster: Cluster, alice: Person, agent: Agent) -> None:
+    words = [str(BIN / "tsh"), "ssh", "--reason=ticket 7", "--invite=bob", f"{LOGIN}@behind"]
+    with OnTerminal(words, alice.environment) as shell:
+        shell.run("env | grep -c TELEPORT_SESSION_; exit", r"\b0\r\n")  # for the cluster, not for programs
+        shell.ended()
+    until(lambda: any(event.get("reason") == "ticket 7" for event in cluster.events("session.start")), "the event")

@@ -224,3 +224,20 @@ def test_a_killed_agent_leaves_a_recording_and_no_moderated_session(cluster: Clu
     finally:
         if own_agent.process is not None:
             own_agent.process.kill()
+
+
+def test_a_session_tells_why_it_is_there_and_who_must_come(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
+    with ExitStack() as ends:
+        owner = Visitor(cluster, tmp_path, "rita", "watched,helper,access")
+        purpose = ("--reason=ticket 42", "--invite=hal,ann", "--participant-req")
+        words = owner.words("ssh", *purpose, f"{LOGIN}@behind")
+        shell = ends.enter_context(OnTerminal(words, owner.environment))
+        shell.see('there must be present, by role "watched": 1 as moderator')
+        shell.see("the session waits")
+        session_of(owner, "rita")
+        (spec,) = (one["spec"] for one in sessions_of(owner, "rita"))
+        assert (spec["reason"], spec["invited"]) == ("ticket 42", ["hal", "ann"])
+        assert "ticket 42 (waits)" in owner.tsh("sessions", "ls").ok().out
+        shell.send("\x03")
+    refused = owner.tsh("ssh", "--reason=x", f"{LOGIN}@behind", "true")
+    assert (refused.status, "add -t" in refused.err) == (1, True)

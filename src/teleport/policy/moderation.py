@@ -71,6 +71,21 @@ def requirements(roles: Iterable[Role], kind: str) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
+def describe(required: Sequence[Requirement]) -> str:
+    """Who must be present, for the owner of the session."""
+    if not required:
+        return "nobody has to be present in this session"
+    roles = [f'by role "{one.role}": {" or ".join(map(_told, one.policies))}' for one in required]
+    return "in this session there must be present, " + "; ".join(roles)
+
+
+def _told(policy: SessionRequirePolicy) -> str:
+    modes = " or ".join(policy.modes) or "nobody"
+    leaves = "pauses" if policy.on_leave == "pause" else "ends"
+    who = f"{max(policy.count, 1)} as {modes} for whom {policy.filter or 'nothing'} holds"
+    return f"{who} (the session {leaves} when they leave)"
+
+
 def assess(required: Sequence[Requirement], owner: str, parties: Iterable[Party]) -> Assessment:
     """Whether the session may run with these people in it. Order of roles and people never matters."""
     present = [party for party in parties if party.user != owner]

@@ -19,6 +19,7 @@ from teleport.policy import moderation
 from teleport.policy.decision import Decision
 from teleport.policy.moderation import Assessment, Mode, Requirement
 from teleport.session.broadcast import Broadcast, Watcher
+from teleport.wire.session_words import Purpose
 from teleport.wire.terminal import TerminalSize
 
 State = Literal["pending", "running", "ended"]
@@ -116,6 +117,7 @@ class LiveSession:
         size: TerminalSize,
         command: tuple[str, ...] = (),
         required: Callable[[], Sequence[Requirement]] = tuple,
+        purpose: Purpose = Purpose(),  # noqa: B008 - cannot change
     ) -> None:
         self.id = sid
         self.owner = owner
@@ -133,6 +135,7 @@ class LiveSession:
         self.bytes_shown = 0
         self.bytes_typed = 0
         self.required = required
+        self.purpose = purpose
         self._stage = stage
         self._broadcast = Broadcast()
         self._told = 0
@@ -141,6 +144,8 @@ class LiveSession:
     def open(self) -> None:
         """The owner has come: run, or wait for those who are required."""
         found = self.assess()
+        if self.purpose.shows_required:
+            self._stage.tell(moderation.describe(self.required()))
         if found.is_fulfilled:
             self._run()
         else:

@@ -59,6 +59,9 @@ def _add_session(parser: Arguments) -> None:
     parser.switch("-n", "--stdin-null", help="give the command no input")
     parser.switch("-t", "--tty", help="a terminal even for a command")
     parser.switch("-T", "--disable-tty", help="no terminal even for a shell")
+    parser.add_argument("--reason", metavar="TEXT", help="why you open this session")
+    parser.add_argument("--invite", metavar="USER,...", help="who is asked to join the session")
+    parser.switch("--participant-req", help="show who must be present in the session")
     parser.switch("--local", help="run the command here, once connected, and end with it")
     parser.switch("--enable-escape-sequences", default=None, help="~. disconnects, ~? helps")
 

@@ -18,6 +18,7 @@ from teleport.client.targets import check_host, check_login, parse_target
 from teleport.client.x11 import X11Choice
 from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.wire.session_words import MAX_INVITED, MAX_REASON, Purpose
 
 
 def request_of(options: Namespace, account: Account) -> ssh.SshRequest:
@@ -45,7 +46,7 @@ def request_of(options: Namespace, account: Account) -> ssh.SshRequest:
         forwards=_forwards(options, chosen),
         forward_agent=agent,
         x11=_x11(options, chosen),
-        environment=_environment(chosen),
+        environment=_environment(chosen) | _purpose(options, words).variables(),
         escape_keys=_first(options.enable_escape_sequences, chosen.escape_keys, True),
         no_input=bool(options.stdin_null) or bool(chosen.no_input) or background,
         background=background,
@@ -120,6 +121,18 @@ def _x11(options: Namespace, chosen: SshOptions) -> X11Choice | None:
         is_trusted = bool(chosen.trusted_x11) and not options.x11_untrusted
         return X11Choice(is_trusted, lifetime if chosen.x11_timeout is None else chosen.x11_timeout)
     return None
+
+
+def _purpose(options: Namespace, command: str | None) -> Purpose:
+    invited = tuple(name.strip() for name in (options.invite or "").split(",") if name.strip())
+    purpose = Purpose(options.reason or "", invited, bool(options.participant_req))
+    if any(purpose) and command is not None and not options.tty:
+        raise BadParameter("--reason, --invite and --participant-req are for sessions on a terminal: add -t")
+    if len(purpose.reason) > MAX_REASON or not all(letter.isprintable() for letter in purpose.reason):
+        raise BadParameter(f"--reason: expected one line of at most {MAX_REASON} characters")
+    if len(invited) > MAX_INVITED:
+        raise BadParameter(f"--invite: {MAX_INVITED} people at most")
+    return purpose
 
 
 def _environment(chosen: SshOptions, own: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -140,6 +140,8 @@ class Audit:
             size=str(live.size),
             initial_command=list(live.command),
             session_recording="node" if is_recorded else "off",
+            reason=live.purpose.reason,
+            invited=list(live.purpose.invited),
         )
         self._last_session = live.id
         self._tell(event)

@@ -16,6 +16,7 @@ from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.policy.moderation import Requirement
+from teleport.wire import session_words
 from teleport.wire.terminal import TerminalSize
 
 log = get_logger("ssh")
@@ -173,9 +174,13 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         if self._is_lost:
             run.lose_client()
 
+    def sent_variables(self) -> dict[str, str]:
+        """All that the client sent, also what is meant for us."""
+        return {str(name): str(value) for name, value in self.channel.get_environment().items()}
+
     def variables(self) -> dict[str, str]:
-        sent = self.channel.get_environment().items()
-        return {**{str(name): str(value) for name, value in sent}, **self._said}
+        sent = self.sent_variables().items()
+        return {**{name: value for name, value in sent if name not in session_words.VARIABLES}, **self._said}
 
     def force(self, command: str) -> None:
         """Run this instead; what was asked for stands in a variable, as with other servers."""

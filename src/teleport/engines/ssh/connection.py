@@ -14,6 +14,7 @@ from asyncssh.public_key import SSHOpenSSHCertificate, decode_ssh_certificate
 from teleport.engines.ssh.host_users import accepts_variable
 from teleport.engines.ssh.packet import TunedChannel, TunedConnection
 from teleport.foundation.logs import get_logger
+from teleport.wire import session_words
 
 log = get_logger("ssh")
 
@@ -58,8 +59,9 @@ class ServerChannel(TunedChannel, asyncssh.SSHServerChannel[bytes]):
         packet.check_end()
         gate = cast("ServerConnection", self._conn).gate
         self._environment_size += len(name) + len(value)
+        word = name.decode("ascii", "replace")
         accepted = (
-            accepts_variable(name.decode("ascii", "replace"), gate.permit_user_environment)
+            (word in session_words.VARIABLES or accepts_variable(word, gate.permit_user_environment))
             and b"\0" not in value
             and self._environment_size <= gate.environment_limit
         )

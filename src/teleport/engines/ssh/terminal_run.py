@@ -17,6 +17,7 @@ from teleport.model.events.catalog import encode_event
 from teleport.session.live import LiveSession, Party
 from teleport.session.recorder import Recorder
 from teleport.wire.recording import RecordingEnd, RecordingInfo
+from teleport.wire.session_words import purpose_of
 from teleport.wire.terminal import TerminalSize
 
 log = get_logger("ssh.session")
@@ -42,6 +43,7 @@ class TerminalRun:
         self.live = LiveSession(
             sid, owner, self, login=visit.login, size=self._request.size,
             command=(channel.command,) if channel.command else (), required=channel.required,
+            purpose=purpose_of(channel.sent_variables()),
         )  # fmt: skip
 
     async def run(self) -> None:

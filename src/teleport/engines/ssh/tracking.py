@@ -21,5 +21,6 @@ def tracker_of(live: LiveSession, visit: Visit) -> SessionTracker:
         participants=participants, host_user=live.user, host_roles=list(live.owner.roles), host_policies=policies,
         hostname=post.hostname, address=post.host_id, cluster_name=post.cluster, login=live.login,
         host_id=post.host_id, initial_command=list(live.command),
+        reason=live.purpose.reason, invited=list(live.purpose.invited),
     )  # fmt: skip
     return SessionTracker(metadata=Metadata(name=live.id), spec=spec)
