@@ -52,10 +52,11 @@ async def forwarding(here: Site, *options: str) -> AsyncIterator[asyncio.subproc
         await process.communicate()
 
 
-async def say(port: int | str, data: bytes) -> bytes:
-    opening = (
-        asyncio.open_connection("127.0.0.1", port) if isinstance(port, int) else asyncio.open_unix_connection(port)
-    )
+async def say(port: int | str | tuple[str, int], data: bytes) -> bytes:
+    if isinstance(port, str):
+        opening = asyncio.open_unix_connection(port)
+    else:
+        opening = asyncio.open_connection(*(("127.0.0.1", port) if isinstance(port, int) else port))
     async with asyncio.timeout(20):
         reader, writer = await opening
         answer = b""
@@ -89,6 +90,33 @@ async def test_a_remote_port_leads_back_to_the_client(here: Site, echo: int) -> 
     await here.log.wait_for("port", "T3003S")
     with pytest.raises(ConnectionRefusedError):
         await say(port, b"")
+
+
+async def test_a_remote_port_is_open_to_others_where_a_role_says_so_by_name(here: Site, echo: int) -> None:
+    """Another address of this host stands for other hosts."""
+    for explicitly in (False, True):
+        if explicitly:
+            await here.apply(ROLE + "    ssh_port_forwarding: {remote: {enabled: true}}\n")
+        port = free_port()
+        async with forwarding(here, "-R", f"*:{port}:127.0.0.1:{echo}"):
+            assert await say(port, b"near") == b"near"
+            if explicitly:
+                assert await say(("127.0.0.5", port), b"far") == b"far"
+            else:
+                with pytest.raises(ConnectionRefusedError):
+                    await say(("127.0.0.5", port), b"far")
+    port = free_port()
+    async with forwarding(here, "-R", f"127.0.0.6:{port}:127.0.0.1:{echo}"):
+        assert await say(("127.0.0.6", port), b"there") == b"there"
+        with pytest.raises(ConnectionRefusedError):
+            await say(port, b"here")
+    (*_, event) = await here.log.wait_for("port", "T3003I", 3)
+    assert event.addr == f"127.0.0.6:{port}"
+    address = f"192.0.2.1:{free_port()}:127.0.0.1:{echo}"
+    ran = await run(here.person().ssh("-R", address, "-o", "ExitOnForwardFailure=yes", "--", "true"))
+    assert ran.status == 255
+    (event,) = await here.log.wait_for("port", "T3003E")
+    assert "192.0.2.1" in event.addr
 
 
 async def test_sockets_are_forwarded_with_the_rights_of_the_user(here: Site, echo: int, tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ class MergedOptions(msgspec.Struct, frozen=True, kw_only=True):
     forward_agent: bool = False
     port_forwarding_local: bool = False
     port_forwarding_remote: bool = False
+    port_forwarding_beyond: bool = False
+    """Remote forwards may listen on other addresses than loopback."""
     ssh_file_copy: bool = True
     file_rules: FileRules = FileRules()
     command_rules: CommandRules = CommandRules()
@@ -146,6 +148,7 @@ def merge(roles: Sequence[Role], traits: Traits) -> MergedOptions:
         forward_agent=any(one.forward_agent for one in every),
         port_forwarding_local=_forwards(every, "local"),
         port_forwarding_remote=_forwards(every, "remote"),
+        port_forwarding_beyond=_forwards(every, "remote", explicitly=True),
         ssh_file_copy=_all(every, lambda one: one.ssh_file_copy),
         file_rules=file_rules.merge(roles, traits),
         command_rules=command_rules.merge(roles, traits),
@@ -187,15 +190,20 @@ def _first_of(found: Sequence[str], ranked: tuple[_Word, ...], otherwise: _Word)
     return next((word for word in ranked if word in found), otherwise)
 
 
-def _forwards(every: Sequence[RoleOptions], direction: Literal["local", "remote"]) -> bool:
-    """An explicit false of any role wins; else any role that allows it, by direction or by `port_forwarding`."""
+def _forwards(
+    every: Sequence[RoleOptions], direction: Literal["local", "remote"], *, explicitly: bool = False
+) -> bool:
+    """An explicit false of any role wins; else any role that allows it, by direction or by `port_forwarding`.
+
+    `explicitly`: by direction alone.
+    """
     allowed = False
     for one in every:
         side = getattr(one.ssh_port_forwarding, direction, None)
         explicit = side.enabled if side is not None else None
         if explicit is False:
             return False
-        allowed = allowed or explicit is True or one.port_forwarding is not False
+        allowed = allowed or explicit is True or (not explicitly and one.port_forwarding is not False)
     return allowed
 
 

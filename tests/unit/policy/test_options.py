@@ -42,6 +42,13 @@ TABLE: list[tuple[list[dict[str, Any]], str, object]] = [
     ([{"ssh_port_forwarding": {"local": OFF}}, {"port_forwarding": True}], "port_forwarding_remote", True),
     ([{"ssh_port_forwarding": {"remote": ON}, "port_forwarding": False}], "port_forwarding_remote", True),
     ([{"ssh_port_forwarding": {"remote": ON}, "port_forwarding": False}], "port_forwarding_local", False),
+    ([{"port_forwarding": True}], "port_forwarding_beyond", False),
+    ([{"port_forwarding": True}, {"ssh_port_forwarding": {"remote": ON}}], "port_forwarding_beyond", True),
+    (
+        [{"ssh_port_forwarding": {"remote": OFF}}, {"ssh_port_forwarding": {"remote": ON}}],
+        "port_forwarding_beyond",
+        False,
+    ),
     (
         [{"ssh_port_forwarding": {"local": OFF}}, {"ssh_port_forwarding": {"local": ON}}],
         "port_forwarding_local",

@@ -149,7 +149,7 @@ class Backend(Protocol):
     async def listen_tcp(
         self, host: str, port: int, arrived: Arrived, closed: Callable[[], None]
     ) -> asyncssh.SSHListener:
-        """Raises TeleportError, OSError."""
+        """`host` empty: on every address. Raises TeleportError, OSError."""
         ...
 
     async def listen_unix(self, path: str, arrived: Arrived, closed: Callable[[], None]) -> asyncssh.SSHListener:

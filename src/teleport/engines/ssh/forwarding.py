@@ -231,10 +231,35 @@ def listen_tcp(port: int) -> list[socket.socket]:
     return sockets
 
 
+async def listen_at(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of that name; empty and `*` are all there are. Raises OSError."""
+    name = "" if host == "*" else host
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        found = await asyncio.get_running_loop().getaddrinfo(
+            name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in sorted(found, key=lambda one: one[0]):
+            bound = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sockets.append(_listen(family, str(address[0]), bound))
+            except OSError:
+                if not sockets:
+                    raise
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
         sock.listen(128)
     except BaseException:

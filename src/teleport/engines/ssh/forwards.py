@@ -22,6 +22,7 @@ log = get_logger("ssh")
 REFUSED = "port forwarding is not allowed here by your roles or this node"
 MODERATED = "your roles require others to be present, who could not see what is forwarded"
 
+LOOPBACK = "localhost"
 OpenChannel = Callable[[ChannelSide], Awaitable[object]]
 """Opens a channel to the client."""
 
@@ -74,7 +75,7 @@ class Forwards:
     # -- from the host to the client
 
     async def from_tcp(self, host: str, port: int) -> asyncssh.SSHListener | bool:
-        """Only programs of the host reach it, whatever address the client wishes."""
+        """On the address the client wishes where a role says so by name; else only programs of the host reach it."""
         where = told = f"{host or '*'}:{port}"
         bound = port
 
@@ -86,8 +87,9 @@ class Forwards:
 
         try:
             self._check_listening(where)
-            listener = await self._backend.listen_tcp(host, port, arrived, lambda: self._closed(told))
-        except (TeleportError, OSError, OverflowError) as error:
+            place = host if self._admission.options.port_forwarding_beyond else LOOPBACK
+            listener = await self._backend.listen_tcp(place, port, arrived, lambda: self._closed(told))
+        except (TeleportError, OSError, OverflowError, UnicodeError) as error:
             self._audit.port_failed(where, str(error))
             return False
         bound = listener.get_port()

@@ -10,7 +10,7 @@ from teleport.engines.admission import Admission
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.displays import Displays
-from teleport.engines.ssh.forwarding import Arrived, Listener, SocketSide, adopt, connect_tcp, listen_tcp
+from teleport.engines.ssh.forwarding import Arrived, Listener, SocketSide, adopt, connect_tcp, listen_at, listen_tcp
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.pipe_program import PipeProgram
@@ -24,6 +24,7 @@ from teleport.foundation.logs import get_logger
 log = get_logger("ssh")
 
 ROOTS_PORTS = 1024
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class LocalBackend:
@@ -73,7 +74,8 @@ class LocalBackend:
     async def listen_tcp(self, host: str, port: int, arrived: Arrived, closed: Callable[[], None]) -> Listener:
         if 0 < port < ROOTS_PORTS and self.user.uid != 0:
             raise AccessDenied(f"port {port} is for root alone")
-        return self._listener(listen_tcp(port), arrived, closed)
+        sockets = listen_tcp(port) if host in _LOOPBACK else await listen_at(host, port)
+        return self._listener(sockets, arrived, closed)
 
     async def listen_unix(self, path: str, arrived: Arrived, closed: Callable[[], None]) -> Listener:
         return self._listener([await self._spawner.listen(path, self.user)], arrived, closed)
