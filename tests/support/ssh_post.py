@@ -173,6 +173,8 @@ class Site:
         ]
         self.engine = SshEngine()
         self.port = 0
+        self.is_led = False
+        """Whether connections come from proxies that say they record themselves."""
         self.connections = TaskOwner("connections")
 
     def _host_key(self) -> SshHostKey:
@@ -201,7 +203,9 @@ class Site:
         while True:
             accepted, address = await loop.sock_accept(sock)
             accepted.setblocking(False)
-            request = IncomingRequest(kind="node", resource_id=HOST_ID, client_addr=f"{address[0]}:{address[1]}")
+            request = IncomingRequest(
+                kind="node", resource_id=HOST_ID, client_addr=f"{address[0]}:{address[1]}", is_from_proxy=self.is_led
+            )
             self.connections.start(self.engine.serve(Connection(HandedOff(accepted), request, self.post)))
 
 

@@ -22,8 +22,6 @@ def check_setting(new: Resource, settings: Settings) -> None:
             if new.spec.type != "local":
                 raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local")
         case SessionRecordingConfig():
-            if new.spec.at_proxy:
-                raise Unsupported(f"spec.mode {new.spec.mode!r} is not offered here yet; use node, node-sync or off")
             if new.spec.encryption is not None and new.spec.encryption.enabled:
                 raise Unsupported("spec.encryption is not offered here yet")
         case ClusterNetworkingConfig():

@@ -48,6 +48,8 @@ class Reached(NamedTuple):
     resource_id: str
     resource_name: str
     cluster: str
+    asks_key_agent: bool = False
+    """The proxy records the session, and goes on to the server with our own key agent."""
 
     @property
     def principal(self) -> str:
@@ -211,12 +213,13 @@ def encode_request(wanted: Wanted) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-def decode_answer(body: bytes) -> tuple[str, str, str]:
-    """Resource id, name and cluster of an allowed dial; raises what a refused one says."""
+def decode_answer(body: bytes) -> tuple[str, str, str, bool]:
+    """Resource id, name and cluster of an allowed dial, and whether a key agent is asked for; raises a refusal."""
     try:
         answer = json.loads(body)
         if answer["allowed"] is True:
-            return str(answer["resource_id"]), str(answer.get("resource_name", "")), str(answer["cluster"])
+            name, asks = str(answer.get("resource_name", "")), bool(answer.get("asks_key_agent", False))
+            return str(answer["resource_id"]), name, str(answer["cluster"]), asks
         raise _refusal(answer)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise Unavailable("the proxy's answer is not understood") from problem

@@ -15,6 +15,7 @@ import asyncssh
 
 from teleport.client.account import SshTexts
 from teleport.client.dialer import Reached, Wanted
+from teleport.client.own_agent import OwnAgent
 from teleport.foundation.errors import AccessDenied, NotAuthenticated, TeleportError, Unavailable
 
 _HOST_KEYS = ["ssh-ed25519-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com"]
@@ -34,9 +35,16 @@ class _Client(asyncssh.SSHClient):
     def __init__(self) -> None:
         self.banner = ""
         self.problem: Exception | None = None
+        self.agent: OwnAgent | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.problem = exc
+        self.close_agent()
+
+    def close_agent(self) -> None:
+        if self.agent is not None:
+            self.agent.close()
+            self.agent = None
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.banner += msg
@@ -60,6 +68,12 @@ async def connect(
     name = expected_principal(reached, wanted)
     reached.sock.setblocking(False)
     where = f"{wanted.login}@{reached.resource_name or wanted.name}"
+    pair = _keypair(texts)
+    forwarding: bool | str = forward_agent
+    if reached.asks_key_agent and not forward_agent:
+        client.agent = OwnAgent(*pair, wanted.login)
+        await client.agent.start()
+        forwarding = client.agent.path
     try:
         connection, _ = await asyncssh.create_connection(
             lambda: client,
@@ -67,7 +81,7 @@ async def connect(
             sock=reached.sock,
             config=None,
             username=wanted.login,
-            client_keys=[_keypair(texts)],
+            client_keys=[pair],
             known_hosts=None if insecure else ([], host_authorities(texts, reached.cluster), []),
             server_host_key_algs=_HOST_KEYS,
             encryption_algs=_CIPHERS,
@@ -79,12 +93,13 @@ async def connect(
             gss_host=None,
             agent_path=os.environ.get("SSH_AUTH_SOCK") if forward_agent else None,
             agent_identities=[],
-            agent_forwarding=forward_agent,
+            agent_forwarding=forwarding,
             login_timeout=_LOGIN_TIMEOUT,
             keepalive_interval=_KEEPALIVE if alive_interval is None else alive_interval,
             keepalive_count_max=_KEEPALIVE_COUNT if alive_count is None else alive_count,
         )
     except (asyncssh.Error, OSError) as problem:
+        client.close_agent()
         reached.sock.close()
         raise explain(problem, where, client.banner) from problem
     connection.set_extra_info(parting=lambda: client.problem)

@@ -125,7 +125,9 @@ class Admission:
         return self._ask(role_set, state)
 
     def _ask(self, role_set: RoleSet, state: AccessState) -> Decision:
-        required = moderation.requirements(role_set.at(state.now).given, "ssh")
+        required: tuple[Requirement, ...] = ()
+        if not self.is_told_by_proxy:
+            required = moderation.requirements(role_set.at(state.now).given, "ssh")
         if required != self.required:
             self.required = required
             self.when_required_changes()
@@ -183,8 +185,18 @@ class Admission:
         return _setting(self.post.replica, ClusterNetworkingConfig).spec.idle_timeout_message
 
     @property
+    def is_told_by_proxy(self) -> bool:
+        """A proxy is the client, and does already what is done once."""
+        return self._connection.is_told_by_proxy
+
+    @property
+    def recording_mode(self) -> str:
+        """As the cluster sets it."""
+        return _setting(self.post.replica, SessionRecordingConfig).spec.mode
+
+    @property
     def is_recorded(self) -> bool:
-        return _setting(self.post.replica, SessionRecordingConfig).spec.is_on
+        return not self.is_told_by_proxy and _setting(self.post.replica, SessionRecordingConfig).spec.is_on
 
     @property
     def must_be_recorded(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,9 @@ from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_offers import HostOffers
 from teleport.engines.upstream import Upstream
 from teleport.foundation.clock import Clock
+from teleport.foundation.errors import NotFound
 from teleport.model.resources.node import Node
+from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.net.handoff import HandedOff
 from teleport.session.emitter import Emitter
 from teleport.session.leases import Leases
@@ -93,6 +96,19 @@ class Connection:
     raw: HandedOff
     request: IncomingRequest
     post: Post
+
+    @cached_property
+    def is_told_by_proxy(self) -> bool:
+        """A proxy is the client, and does what is to be done once: record, moderate, count, tell the log.
+
+        A proxy that says so is believed where the cluster records at proxies, and nowhere else.
+        """
+        if not self.request.is_from_proxy:
+            return False
+        try:
+            return self.post.replica.get_singleton(SessionRecordingConfig).spec.at_proxy
+        except NotFound:
+            return False
 
     @property
     def client_address(self) -> tuple[str, int]:

@@ -18,8 +18,9 @@ from teleport.credentials.authorities import TrustedAuthority
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.engines.engine import Connection, Post, SshHostKey
 from teleport.engines.ssh.engine import SshEngine
+from teleport.engines.upstream import Upstream
 from teleport.foundation.clock import Clock
-from teleport.foundation.errors import NotFound, Unavailable
+from teleport.foundation.errors import NotFound, Unavailable, Unsupported
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import TaskOwner
 from teleport.model.resources.node import Node
@@ -70,6 +71,10 @@ class Terminations:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def asks_key_agent(self, node: Node) -> bool:
+        """Whether a connection that ends here goes on only with the person's own key agent."""
+        return not node.is_openssh
 
     def takes(self, node: Node, session: str = "") -> bool:
         """Whether connections to this node, or to a session on it, end here instead of being carried to its agent."""
@@ -130,13 +135,18 @@ class _Served:
         self._certified_for = ""
         self._expires: datetime | None = None
         self._certifying = asyncio.Lock()
+        upstream: Upstream = (
+            AgentlessServer(self._as_known, parts)
+            if node.is_openssh
+            else AgentServer(self._as_known, parts, registry)
+        )
         self.post = Post(
             cluster=parts.cluster, host_id=node.name, hostname=node.hostname, data_dir=parts.data_dir,
             clock=parts.clock, replica=parts.replica, emitter=parts.emitter, recorders=parts.recorders,
             trackers=parts.trackers, leases=parts.leases, node=self._as_known, host_key=self._shown,
             user_authorities=lambda: [one for one in parts.authorities() if one.kind == "user"],
             permit_user_environment=True,  # the server itself says what it takes
-            upstream=AgentlessServer(self._as_known, parts),
+            upstream=upstream,
         )  # fmt: skip
 
     def _as_known(self) -> Node:
@@ -204,6 +214,42 @@ class AgentlessServer:
         )  # fmt: skip
         issued = await self._parts.client.call(agentless.ISSUE_LOGIN, request)
         return issued.ssh_certificate.decode()
+
+
+class AgentServer:
+    """An engines.upstream.Upstream that is an agent of ours, for a cluster that records at the proxy.
+
+    Agents trust people's certificates alone: the proxy has none, and asks the person's own key agent to sign.
+    """
+
+    asks_key_agent = True
+
+    def __init__(self, node: Callable[[], Node], parts: TerminationParts, registry: AgentRegistry) -> None:
+        self._node = node
+        self._parts = parts
+        self._registry = registry
+
+    @property
+    def names(self) -> Sequence[str]:
+        node, cluster = self._node(), self._parts.cluster
+        return [f"{node.name}.{cluster}", node.name]
+
+    @property
+    def checks_host(self) -> bool:
+        return bool(recording_spec(self._parts.replica).proxy_checks_host_keys)
+
+    def host_authorities(self) -> Sequence[TrustedAuthority]:
+        return [one for one in self._parts.authorities() if one.kind == "host"]
+
+    async def connect(self, login: str, user: str, client_address: str) -> HandedOff:
+        name = self._node().name
+        request = IncomingRequest(
+            kind="node", resource_id=name, login_hint=login, client_addr=client_address, user=user, is_from_proxy=True
+        )
+        return await self._registry.connect(name, request)
+
+    async def certify(self, shown: str, login: str, key: PublicKey, client_ip: str) -> str:
+        raise Unsupported("agents are entered with the person's own certificate")
 
 
 def recording_spec(replica: Replica) -> SessionRecordingConfigSpec:

@@ -52,6 +52,8 @@ class DialAnswer(msgspec.Struct, tag="dial_answer", kw_only=True, omit_defaults=
     message: str = ""
     event_id: str = ""
     candidates: list[Candidate] = []
+    asks_key_agent: bool = False
+    """The session is recorded by the proxy, which goes on with the person's own key agent."""
 
 
 class AgentHello(msgspec.Struct, tag="agent_hello", kw_only=True, omit_defaults=True):
@@ -86,6 +88,8 @@ class IncomingRequest(msgspec.Struct, tag="incoming", kw_only=True, omit_default
     client_addr: str = ""
     user: str = ""
     trace_id: str = ""
+    is_from_proxy: bool = False
+    """The proxy itself is the client, for a session that it has admitted, records, moderates and tells of."""
 
 
 class Connect(msgspec.Struct, tag="connect"):

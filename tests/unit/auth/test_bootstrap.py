@@ -20,7 +20,11 @@ from teleport.model.resource import Metadata, Resource
 from teleport.model.resources.cert_authority import CertAuthority
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference, ClusterAuthPreferenceSpec
 from teleport.model.resources.role import Role
-from teleport.model.resources.session_recording_config import SessionRecordingConfig, SessionRecordingConfigSpec
+from teleport.model.resources.session_recording_config import (
+    RecordingEncryption,
+    SessionRecordingConfig,
+    SessionRecordingConfigSpec,
+)
 from teleport.model.resources.token import StaticToken, StaticTokens, StaticTokensSpec
 from teleport.model.resources.user import User
 from teleport.model.sensitive import Secret
@@ -149,7 +153,10 @@ async def test_two_auth_servers_may_start_together(cluster: TestCluster) -> None
     [
         (ClusterAuthPreference(spec=ClusterAuthPreferenceSpec(second_factor="off")), "must have a second factor"),
         (ClusterAuthPreference(spec=ClusterAuthPreferenceSpec(type="oidc")), "'oidc' is not offered here yet"),
-        (SessionRecordingConfig(spec=SessionRecordingConfigSpec(mode="proxy-sync")), "'proxy-sync' is not offered"),
+        (
+            SessionRecordingConfig(spec=SessionRecordingConfigSpec(encryption=RecordingEncryption(enabled=True))),
+            "spec.encryption is not offered",
+        ),
     ],
 )
 async def test_a_file_cannot_set_what_people_may_not(cluster: TestCluster, setting: Resource, expected: str) -> None:

@@ -56,7 +56,7 @@ def test_requests_and_answers_are_those_of_the_tunnel() -> None:
     expected = DialRequest(target="n", login="l", port=22, labels=labels, cluster="c", trace_id="t", asks_mfa=True)
     assert decoder.feed(body) == [expected]
     answer = frames.encode(DialAnswer(allowed=True, resource_id="i", resource_name="n", cluster="c"))[4:]
-    assert dialer.decode_answer(answer) == ("i", "n", "c")
+    assert dialer.decode_answer(answer) == ("i", "n", "c", False)
 
 
 @pytest.mark.parametrize(("code", "kind"), [("access_denied", AccessDenied), ("not_found", NotFound)])

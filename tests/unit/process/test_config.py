@@ -88,7 +88,6 @@ ssh_service:
         ),
         ("version: v3\nmetrics_service:\n  mtls: yes", "metrics_service.mtls: known"),
         ("version: v3\nproxy_service:\n  acme: {enabled: yes, email: a@b}", "remove it or set enabled: no"),
-        ("version: v3\nauth_service:\n  session_recording: proxy", "'proxy' is known, and not built yet"),
         ("version: v3\nauth_service:\n  tunnel_strategy: {type: proxy_peering}", "expected agent_mesh"),
         ("version: v3\nssh_service:\n  enabled: 7", "expected yes or no"),
         ("version: v3\nteleport:\n  storage: {type: etcd}", "'etcd' is known, and not built yet"),

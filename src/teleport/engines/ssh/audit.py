@@ -133,13 +133,14 @@ class Audit:
 
     # -- terminals
 
-    def session_started(self, live: LiveSession, *, is_recorded: bool) -> None:
+    def session_started(self, live: LiveSession, recording: str) -> None:
+        """`recording` is the mode in which it is recorded, `off` when it is not."""
         event = self._in_session(
             SessionStarted,
             live,
             size=str(live.size),
             initial_command=list(live.command),
-            session_recording="node" if is_recorded else "off",
+            session_recording=recording,
             reason=live.purpose.reason,
             invited=list(live.purpose.invited),
         )
@@ -155,7 +156,7 @@ class Audit:
     def session_left(self, live: LiveSession) -> Event | None:
         return self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
 
-    def session_ended(self, live: LiveSession, *, is_recorded: bool) -> Event | None:
+    def session_ended(self, live: LiveSession, recording: str) -> Event | None:
         event = self._in_session(
             SessionEnded,
             live,
@@ -164,7 +165,7 @@ class Audit:
             session_stop=self._connection.post.clock.now(),
             participants=list(live.everyone),
             interactive=True,
-            session_recording="node" if is_recorded else "off",
+            session_recording=recording,
             initial_command=list(live.command),
         )
         return self._tell(event)
@@ -253,6 +254,8 @@ class Audit:
 
     def _tell(self, event: SessionEvent) -> Event | None:
         """The event as it was taken, with its id."""
+        if self._connection.is_told_by_proxy:
+            return None  # told already, of the session that the person sees
         try:
             return self._connection.post.emitter.post(event)
         except TeleportError as error:

@@ -90,11 +90,11 @@ class RemoteBackend:
         """Raises TeleportError."""
         async with self._connecting:
             if self._link is None:
-                self._link = await self._connect(await self._agent_keys())
+                self._link = await self._connect_as_client()
             return self._link
 
-    async def _agent_keys(self) -> Sequence[Any]:
-        """The certified keys of the client's agent."""
+    async def _connect_as_client(self) -> RemoteConnection:
+        """With the certified keys of the client's own agent, which is asked for this alone."""
         if not self._visit.admission.options.forward_agent:
             raise AccessDenied(_NO_FORWARDING)
         if self._agent_arrived is None:
@@ -103,12 +103,14 @@ class RemoteBackend:
         try:
             async with asyncio.timeout(LOGIN_TIMEOUT):
                 keys = await agent.get_keys()
+            certified = [key for key in keys if b"-cert-v01@" in key.algorithm]
+            if not certified:
+                raise AccessDenied(_NO_AGENT)
+            return await self._connect(certified)
         except (ValueError, asyncssh.Error, OSError, TimeoutError) as error:
             raise AccessDenied(f"{_NO_AGENT} ({error or 'it does not answer'})") from error
-        certified = [key for key in keys if b"-cert-v01@" in key.algorithm]
-        if not certified:
-            raise AccessDenied(_NO_AGENT)
-        return certified
+        finally:
+            agent.close()
 
     async def _connect(self, keys: Sequence[Any]) -> RemoteConnection:
         visit, upstream = self._visit, self._upstream

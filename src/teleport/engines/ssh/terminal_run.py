@@ -124,6 +124,10 @@ class TerminalRun:
         else:
             self.tell(f"{failure}; the session goes on")
 
+    @property
+    def _recording(self) -> str:
+        return self._channel.visit.admission.recording_mode if self._recorder is not None else "off"
+
     async def _start(self) -> None:
         self.live.begin()
         await self._program.start(self.live.id, self.live.size)
@@ -131,7 +135,7 @@ class TerminalRun:
     def _announce(self) -> None:
         visit, live = self._channel.visit, self.live
         visit.post.sessions[live.id] = live
-        visit.audit.session_started(live, is_recorded=self._recorder is not None)
+        visit.audit.session_started(live, self._recording)
         notes, self._notes = self._notes, []
         for event in notes:
             self.note(event)
@@ -179,7 +183,7 @@ class TerminalRun:
 
     def tell_cluster(self) -> None:
         visit = self._channel.visit
-        if self.live.id in visit.post.sessions:
+        if self.live.id in visit.post.sessions and not visit.admission.is_told_by_proxy:
             visit.post.trackers.put(self.live.id, tracker_of(self.live, visit))
 
     # -- what its client does: engines.ssh.channel.Run
@@ -242,7 +246,7 @@ class TerminalRun:
         live.close(self._reason)
         if has_run:
             visit.audit.session_left(live)
-            event = visit.audit.session_ended(live, is_recorded=recorder is not None)
+            event = visit.audit.session_ended(live, self._recording)
             if event is not None:
                 self.note(event)
         if recorder is not None:

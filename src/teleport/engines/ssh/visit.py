@@ -163,7 +163,7 @@ class Visit(asyncssh.SSHServer):
         """Count this connection in the whole cluster where a role limits them; why it may not be, if so."""
         limit, identity = admission.options.max_connections, admission.identity
         self._give_place()
-        if not limit:
+        if not limit or admission.is_told_by_proxy:
             return ""
         try:
             self._lease = await self.post.leases.acquire("connection", identity.username, limit, self.leave)

@@ -172,9 +172,6 @@ def _recording(section: AuthService, document: Document) -> dict[str, object] | 
     raw: dict[str, Any] = document.data.get("auth_service") or {}
     spec: dict[str, object] = {}
     if section.session_recording:
-        if section.session_recording.startswith("proxy"):
-            message = f"{section.session_recording!r} is known, and not built yet; expected node, node-sync or off"
-            raise document.error(("auth_service", "session_recording"), message)
         spec["mode"] = section.session_recording
     if "proxy_checks_host_keys" in raw:
         spec["proxy_checks_host_keys"] = section.proxy_checks_host_keys

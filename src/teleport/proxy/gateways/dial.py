@@ -126,7 +126,8 @@ class DialGateway:
             await self._refuse(arrival, tls, self._desk.refuse(identity, request, arrival.client, problem))
             return
         self._desk.connected(identity, granted, arrival.client)
-        client = await tls.unwrap(frames.encode(granted.answer))
+        answer = msgspec.structs.replace(granted.answer, asks_key_agent=terminations.asks_key_agent(granted.node))
+        client = await tls.unwrap(frames.encode(answer))
         terminations.serve(client, granted.request, post, self._begun(arrival))
 
     @staticmethod
