@@ -229,7 +229,7 @@ class RemoteBackend:
             return self._arrive(arrived, (origin_host, origin_port))
 
         return await self._listen(
-            lambda link: link.create_server(accept, "localhost", port, encoding=None), f"port {port}", closed
+            lambda link: link.create_server(accept, host, port, encoding=None), f"port {port}", closed
         )
 
     async def listen_unix(self, path: str, arrived: Arrived, closed: Callable[[], None]) -> asyncssh.SSHListener:
