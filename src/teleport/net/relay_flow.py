@@ -234,7 +234,6 @@ class Flow:
     """A pair of joined sockets, owned by a relay until it ended."""
 
     __slots__ = (
-        "_is_ended",
         "a",
         "b",
         "courses",
@@ -243,6 +242,7 @@ class Flow:
         "last_moved",
         "on_end",
         "sample",
+        "seen",
         "was_lost",
     )
 
@@ -256,9 +256,9 @@ class Flow:
         self.on_end = on_end
         self.last_moved = 0.0
         self.sample = 0
+        self.seen = 0  # of what moved, by the thread that owns it
         self.was_lost = False
         self.lane: object = None  # the thread that owns it now
-        self._is_ended = False
 
     @property
     def moved(self) -> int:
@@ -268,18 +268,15 @@ class Flow:
     def is_done(self) -> bool:
         return self.courses[0].is_done and self.courses[1].is_done
 
-    @property
-    def is_ended(self) -> bool:
-        return self._is_ended
-
     def advance(self, buffer: bytearray, pipes: Pipes) -> bool:
         """Move bytes both ways; True when a turn's limit was reached and there is more to do at once."""
         has_more = False
-        for course, back in (self.courses, self.courses[::-1]):
+        for course in self.courses:
             try:
                 has_more |= course.move(buffer, pipes) == "more"
             except SideLost as lost:
                 self.was_lost = True
+                back = self.courses[0] if course is self.courses[1] else self.courses[1]
                 course.abandon() if lost.side == "target" else course.finish()
                 # what a failed socket sent before may still be read from it; nothing can be written to it
                 back.abandon() if lost.side == "source" else back.look_again()
@@ -288,7 +285,6 @@ class Flow:
 
     def end(self, reason: EndReason) -> Transfer:
         """Close both sockets. The caller has stopped watching them."""
-        self._is_ended = True
         for course in self.courses:
             course.abandon()
         self.a.sock.close()

@@ -118,11 +118,10 @@ class Lane:
         ready = self._again
         self._again = {}
         for descriptor, event in events:
-            if descriptor == self._wake_fd:
-                self._obey()
-                continue
             watched = self._ends.get(descriptor)
             if watched is None:
+                if descriptor == self._wake_fd:
+                    self._obey()
                 continue
             end, flow = watched
             if event & _READ_EVENTS:
@@ -132,7 +131,11 @@ class Lane:
             if event & _HANG_UP:
                 end.has_hung_up = True
             ready[flow] = None
-        return sum(self._advance(flow, now) for flow in ready if not flow.is_ended)
+        moved = 0
+        for flow in ready:
+            if flow in self._flows:
+                moved += self._advance(flow, now)
+        return moved
 
     def _obey(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -141,17 +144,15 @@ class Lane:
             self._commands.popleft()()
 
     def _advance(self, flow: Flow, now: float) -> int:
-        if flow not in self._flows:
-            return 0
-        before = flow.moved
         if flow.advance(self._buffer, self._pipes):
             self._again[flow] = None
+        before, flow.seen = flow.seen, flow.moved
         if flow.is_done:
             self._end(flow, "lost" if flow.was_lost else "finished")
-        elif flow.moved != before:
+        elif flow.seen != before:
             flow.last_moved = now
             self._moving.add(flow)
-        return flow.moved - before
+        return flow.seen - before
 
     def _adopt(self, flow: Flow) -> None:
         self._flows.add(flow)
