@@ -5,12 +5,14 @@ A request is words separated by NUL behind a length, with the descriptors 0, 1 a
     length u32 | version | count of words | word … | NAME=value …
 
 The answer is one byte: `N` not something it does, `S` and the exit status, `D` and a descriptor to go on with.
+
+`_socket` is what `socket` adds its enumerations and conveniences to, which cost as much as starting Python does.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import sys
 
 from teleport import __version__
@@ -20,6 +22,7 @@ NOT_ME, STATUS, DESCRIPTOR = b"N", b"S", b"D"
 STOP = "stop"
 MAX_REQUEST = 256 * 1024
 PASSED = ("TERM", "USER", "LOGNAME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+_INT = 4  # bytes of a descriptor's number
 _PEER = 12  # pid, uid, gid, each 32 bits
 
 
@@ -27,11 +30,11 @@ def path_of(home: str) -> str:
     return os.path.join(home, SOCKET_NAME)
 
 
-def open_link(home: str) -> socket.socket | None:
-    """A connection to the running daemon of this very user."""
-    if not hasattr(socket, "AF_UNIX") or not hasattr(socket, "SCM_RIGHTS"):
+def open_link(home: str) -> _socket.socket | None:
+    """A connection to the running daemon of this very user, for the caller to close."""
+    if not hasattr(_socket, "AF_UNIX") or not hasattr(_socket, "SCM_RIGHTS"):
         return None
-    link = socket.socket(socket.AF_UNIX)
+    link = _socket.socket(_socket.AF_UNIX)
     try:
         link.connect(path_of(home))
         if is_mine(link):
@@ -42,11 +45,22 @@ def open_link(home: str) -> socket.socket | None:
     return None
 
 
-def is_mine(link: socket.socket) -> bool:
+def ask(link: _socket.socket, words: list[str], environment: dict[str, str]) -> tuple[bytes, int]:
+    """The answer, and the descriptor that came with it or -1. Raises OSError, ValueError for what does not fit."""
+    standard = b"".join(descriptor.to_bytes(_INT, sys.byteorder) for descriptor in (0, 1, 2))
+    link.sendmsg([encode_request(words, environment)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, standard)])
+    answer, ancillary, _, _ = link.recvmsg(2, _socket.CMSG_SPACE(_INT))
+    for level, kind, content in ancillary:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS) and len(content) >= _INT:
+            return answer, int.from_bytes(content[:_INT], sys.byteorder)
+    return answer, -1
+
+
+def is_mine(link: _socket.socket) -> bool:
     """Whether the other end belongs to the user who runs this; where the system cannot tell, file modes must do."""
-    if not hasattr(socket, "SO_PEERCRED"):
+    if not hasattr(_socket, "SO_PEERCRED"):
         return True
-    credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER)
+    credentials = link.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _PEER)
     return int.from_bytes(credentials[4:8], sys.byteorder) == os.getuid()
 
 
@@ -78,12 +92,13 @@ def stop(home: str) -> bool:
     link = open_link(home)
     if link is None:
         return False
-    with link:
-        link.settimeout(5.0)
-        try:
-            socket.send_fds(link, [encode_request([STOP], {})], [0, 1, 2])
-            while link.recv(1):
-                pass
-        except OSError:
-            return False
+    link.settimeout(5.0)
+    try:
+        ask(link, [STOP], {})
+        while link.recv(1):
+            pass
+    except OSError:
+        return False
+    finally:
+        link.close()
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,31 @@ def test_commands_that_dial_import_nothing_but_tls(tmp_path: Path, words: tuple[
     modules, _ = imported(tmp_path, "tsh", *words)
     assert "ssl" in modules
     assert HEAVY & modules == set()
+
+
+def test_the_way_through_the_resident_client_starts_next_to_nothing(tmp_path: Path) -> None:
+    """It answers that this is nothing it does, before anything else is loaded."""
+    code = (
+        "import sys; from teleport.cli.tsh import warm; status = warm.run(['ls']);"
+        " print(status, *sorted({'socket', 'typing', 'enum', 're', 'contextlib'} & set(sys.modules)))"
+    )
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "tsh.sock"))
+        listening.listen()
+        words = [sys.executable, "-I", "-c", code]
+        environment = {"PATH": os.environ["PATH"], "TELEPORT_HOME": str(tmp_path)}
+        with subprocess.Popen(words, stdin=-3, stdout=-1, text=True, env=environment) as process:
+            listening.settimeout(60)
+            link, _ = listening.accept()
+            with link:
+                request, descriptors, _, _ = socket.recv_fds(link, 65536, 3)
+                link.sendall(b"N")
+            for descriptor in descriptors:  # its output among them
+                os.close(descriptor)
+            out, _ = process.communicate(timeout=60)
+    assert b"\0ls\0" in request
+    assert len(descriptors) == 3
+    assert out.split() == ["None"]
 
 
 def test_help_of_tctl_imports_no_command(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would be a fifth of the time
+    import _socket
     from argparse import Namespace
+    from collections.abc import Sequence
 
 _DONE_THERE = ("ssh", "proxy", "ls")
 _LOST = 255
@@ -28,12 +28,13 @@ def run(words: Sequence[str]) -> int | None:
     if link is None:
         return None
     try:
-        with link:
-            return _ask(link, list(words))
+        return _ask(link, list(words))
     except KeyboardInterrupt:
         return 130
     except (OSError, ValueError):
         return None
+    finally:
+        link.close()
 
 
 def home_of_daemon() -> str:
@@ -47,20 +48,18 @@ def home_of_daemon() -> str:
     return os.path.abspath(home) if home else ""
 
 
-def _ask(link: object, words: list[str]) -> int | None:
-    import socket
-
+def _ask(link: _socket.socket, words: list[str]) -> int | None:
     from teleport.client import daemon_link
 
-    assert isinstance(link, socket.socket)
-    socket.send_fds(link, [daemon_link.encode_request(words, daemon_link.environment_to_pass())], [0, 1, 2])
-    answer, descriptors, _, _ = socket.recv_fds(link, 2, 1)
+    answer, descriptor = daemon_link.ask(link, words, daemon_link.environment_to_pass())
     if answer[:1] == daemon_link.STATUS and len(answer) == 2:
         return answer[1]
-    if answer[:1] == daemon_link.DESCRIPTOR and descriptors:
+    if answer[:1] == daemon_link.DESCRIPTOR and descriptor >= 0:
+        import socket
+
         from teleport.client import ssh_proxy
 
-        with socket.socket(fileno=descriptors[0]) as sock:
+        with socket.socket(fileno=descriptor) as sock:
             ssh_proxy.relay(sock)
         return 0
     if answer[:1] == daemon_link.NOT_ME:
@@ -77,6 +76,7 @@ def start_daemon(options: Namespace) -> None:
     is_special = options.identity or options.debug or options.headless or options.auth == "headless"
     if not home or is_special or os.path.exists(f"{home}/tsh.sock"):
         return
+    import contextlib
     import sys
 
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")}
