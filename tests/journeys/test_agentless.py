@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import LOGIN
-from harness.cluster import Cluster, run
+from harness.cluster import Agent, Cluster, run
 from harness.people import Person
 from harness.ports import free_port
 from harness.processes import BIN, until
@@ -222,3 +222,15 @@ def test_what_sshd_does_not_accept_is_not_put_in_place(cluster: Cluster, tmp_pat
     done = server.join("--token=unused")
     assert done.status != 0
     assert "TrustedUserCAKeys" in done.err
+
+
+def test_recorded_servers_are_not_reached_through_forwards(
+    alice: Person, config: Path, agent: Agent, cluster: Cluster, stock: StockSshd
+) -> None:
+    """A session within a forward would be seen by nobody."""
+    for through in (OVER_SSH, f"{LOGIN}@behind.alpha.example"):
+        for host in ("127.0.0.1", "localhost"):
+            refused = ssh(alice, config, "-W", f"{host}:{stock.port}", through, text="SSH-2.0-x")
+            assert refused.status != 0
+            assert "use `tsh ssh stock`" in refused.err
+    told(cluster, "behind", "port", addr=f"127.0.0.1:{stock.port}", code="T3003E")

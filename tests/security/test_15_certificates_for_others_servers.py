@@ -5,6 +5,7 @@ The proxy hands on the certificate it was shown; auth decides by it and by roles
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -80,6 +81,20 @@ async def test_nobody_but_a_proxy_asks(cluster: TestCluster) -> None:
         request = agentless.IssueServerCertificate(node=name, ssh_public_key=key_pair().ssh)
         with pytest.raises(TeleportError):
             await caller.call(agentless.ISSUE_SERVER, request)
+
+
+async def test_only_hosts_that_forward_learn_what_is_at_an_address(cluster: TestCluster) -> None:
+    await node(cluster)
+    asked = agentless.FindServer(hosts=("192.0.2.50",), port=22)
+    agent = await cluster.host("Node")
+    async with asyncio.timeout(20):
+        while (await agent.call(agentless.FIND_SERVER, asked)).hostname != "stock":
+            await asyncio.sleep(0.01)
+    elsewhere = agentless.FindServer(hosts=("192.0.2.50", "192.0.2.51"), port=2222)
+    assert (await agent.call(agentless.FIND_SERVER, elsewhere)).hostname == ""
+    for caller in (await cluster.person("eve", "access"), await cluster.host("App"), cluster.stranger()):
+        with pytest.raises(TeleportError):
+            await caller.call(agentless.FIND_SERVER, asked)
 
 
 async def test_what_the_person_may_not_a_proxy_may_not(cluster: TestCluster) -> None:

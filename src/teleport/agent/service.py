@@ -20,6 +20,7 @@ from teleport.agent.dispatch import Dispatch
 from teleport.agent.heartbeat import Heartbeat, LabelCommand
 from teleport.agent.identity import HostIdentity
 from teleport.agent.registration import Enrolment
+from teleport.api.governed import GovernedServers
 from teleport.engines.admission import KINDS
 from teleport.engines.catalog import ENGINES
 from teleport.engines.engine import Limits, Post
@@ -145,6 +146,7 @@ class AgentService:
             data_dir=config.data_dir, clock=clock, replica=replica, emitter=emitter, recorders=recorders,
             trackers=trackers, leases=leases, node=heartbeat.node, host_key=lambda: access.host_key,
             user_authorities=lambda: access.user_authorities(replica), limits=config.limits,
+            governed=GovernedServers(lambda: access.client, clock),
             proxy_address=str(config.proxies[0]) if config.proxies else "",
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,

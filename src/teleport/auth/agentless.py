@@ -6,25 +6,36 @@ on this server is decided here again, by the certificate and by roles as they ar
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from datetime import timedelta
 
 import msgspec
 
-from teleport.api.routes.agentless import IssueLoginCertificate, IssueServerCertificate, SshCertificateIssued
+from teleport.api.routes.agentless import (
+    FindServer,
+    IssueLoginCertificate,
+    IssueServerCertificate,
+    ServerFound,
+    SshCertificateIssued,
+)
 from teleport.auth.caller import Caller, role_set_of
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.credentials import ssh_certificates
 from teleport.credentials.keys import PublicKey
 from teleport.credentials.ssh_certificates import Permits
-from teleport.foundation.errors import NotAuthenticated, NotFound
+from teleport.foundation.errors import BadParameter, NotAuthenticated, NotFound
 from teleport.model.identity import Identity
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.node import Node
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.user import User
 from teleport.policy.access import AccessState, can_access_node
+from teleport.storage.replica import Replica
 
+MAX_HOSTS = 16
+LOOKUP_TIMEOUT = 2.0
 SERVER_TTL = timedelta(hours=12)
 LOGIN_TTL = timedelta(minutes=2)
 """Long enough to log in; what has been opened by then stays."""
@@ -33,8 +44,9 @@ LOGIN_TTL = timedelta(minutes=2)
 class Agentless:
     """Answers proxies alone."""
 
-    def __init__(self, cluster: Cluster, guard: Guard) -> None:
+    def __init__(self, cluster: Cluster, guard: Guard, nodes: Replica) -> None:
         self._cluster = cluster
+        self._nodes = nodes
         self._guard = guard
 
     async def server(self, caller: Caller, request: IssueServerCertificate) -> SshCertificateIssued:
@@ -94,6 +106,32 @@ class Agentless:
             ),
         )
         return SshCertificateIssued(ssh_certificate=line.encode(), expires=(now + LOGIN_TTL).replace(microsecond=0))
+
+    async def find(self, caller: Caller, request: FindServer) -> ServerFound:
+        """For hosts that forward connections: is one of these a server that is to be reached through a proxy?"""
+        if caller.system_role not in ("Node", "Proxy") and not caller.is_admin:
+            await self._guard.refuse(caller, "this call is for hosts that forward connections")
+        if len(request.hosts) > MAX_HOSTS:
+            raise BadParameter(f"{len(request.hosts)} names of one host, at most {MAX_HOSTS}")
+        wanted = {host.lower().rstrip(".") for host in request.hosts}
+        for node in self._nodes.list(Node):
+            host, _, port = node.spec.addr.rpartition(":")
+            if not node.is_openssh or port != str(request.port):
+                continue
+            names = {host.strip("[]").lower(), node.hostname.lower()}
+            if wanted & names or wanted & await self._addresses(host.strip("[]")):
+                return ServerFound(node.hostname)
+        return ServerFound()
+
+    @staticmethod
+    async def _addresses(host: str) -> set[str]:
+        """What a name stands for; nothing where nobody knows it."""
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError):
+            return set()
+        return {str(entry[4][0]) for entry in found}
 
     async def _node(self, name: str) -> Node:
         """Raises NotFound."""

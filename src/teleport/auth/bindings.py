@@ -134,6 +134,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(certificates.ISSUE_DATABASE, parts.issuing.issue_database),
         _bind(agentless.ISSUE_SERVER, parts.agentless.server),
         _bind(agentless.ISSUE_LOGIN, parts.agentless.login),
+        _bind(agentless.FIND_SERVER, parts.agentless.find),
         _bind(certificates.AUTHORITIES, parts.export.all),
         _bind(certificates.EXPORT, parts.export.text),
         _bind(tokens.CREATE, parts.tokens.create),

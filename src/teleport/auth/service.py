@@ -209,7 +209,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         session_mfa=SessionMfa(cluster, nodes, admin_actions),
         hosts=hosts,
         issuing=Issuing(cluster, guard, certificates, multi_factor, admin_actions, access_requests.assuming),
-        agentless=Agentless(cluster, guard),
+        agentless=Agentless(cluster, guard, nodes),
         export=Export(cluster),
         tokens=JoinTokens(cluster, guard, admin_actions),
         resources=Resources(cluster, guard, Ground(cluster, guard, users), admin_actions),

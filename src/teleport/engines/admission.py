@@ -195,6 +195,11 @@ class Admission:
         return _setting(self.post.replica, SessionRecordingConfig).spec.mode
 
     @property
+    def is_kept_record_of(self) -> bool:
+        """The cluster records sessions, wherever that is done."""
+        return _setting(self.post.replica, SessionRecordingConfig).spec.is_on
+
+    @property
     def is_recorded(self) -> bool:
         return not self.is_told_by_proxy and _setting(self.post.replica, SessionRecordingConfig).spec.is_on
 

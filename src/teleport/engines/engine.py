@@ -51,6 +51,14 @@ class Limits:
     """Bytes of variables a client may set."""
 
 
+class Governed(Protocol):
+    """Knows the servers without an agent, whose sessions are recorded by proxies."""
+
+    async def at(self, hosts: Sequence[str], port: int) -> str:
+        """What the server at one of these names or addresses is called; empty for none. Raises TeleportError."""
+        ...
+
+
 @dataclass
 class Post:
     """Where an engine serves: the host, what it knows of the cluster, and whom it tells. One per process and host.
@@ -80,6 +88,8 @@ class Post:
     accounts: HostAccounts | None = None
     """Makes host users for sessions; None where the operator does not want that."""
     limits: Limits = field(default_factory=Limits)
+    governed: Governed | None = None
+    """Tells servers that proxies alone may lead to; None where nobody can say."""
     upstream: Upstream | None = None
     """The host that is served, where it is another than this one."""
     sessions: dict[str, LiveSession] = field(default_factory=dict)

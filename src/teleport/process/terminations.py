@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from teleport.api.client import Client
+from teleport.api.governed import GovernedServers
 from teleport.api.session_sink import SessionSink
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.foundation.clock import Clock
@@ -53,6 +54,7 @@ class SessionKeeping:
         parts = TerminationParts(
             cluster=self._cluster, data_dir=self._folder, clock=self._clock, replica=replica, emitter=emitter,
             recorders=self._recorders, trackers=self._trackers, leases=self._leases, client=self._client,
+            governed=GovernedServers(lambda: self._client, self._clock),
             authorities=authorities,
         )  # fmt: skip
         return Terminations(parts, registry)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from teleport.api.client import Client
+from teleport.api.governed import GovernedServers
 from teleport.api.routes import agentless
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.credentials.keys import PrivateKey, PublicKey
@@ -56,6 +57,7 @@ class TerminationParts:
     trackers: Trackers
     leases: Leases
     client: Client
+    governed: GovernedServers
     authorities: Callable[[], Sequence[TrustedAuthority]]
 
 
@@ -146,7 +148,7 @@ class _Served:
             trackers=parts.trackers, leases=parts.leases, node=self._as_known, host_key=self._shown,
             user_authorities=lambda: [one for one in parts.authorities() if one.kind == "user"],
             permit_user_environment=True,  # the server itself says what it takes
-            upstream=upstream,
+            governed=parts.governed, upstream=upstream,
         )  # fmt: skip
 
     def _as_known(self) -> Node:

@@ -54,6 +54,7 @@ class StockSshd:
             "LogLevel": "VERBOSE",
             "Subsystem": "sftp internal-sftp",
             "AcceptEnv": "LANG LC_* TOKEN",
+            "SetEnv": f"HOME={self.folder}",  # nothing of the developer's own profile
         }
         lines = {**common, **settings, **self.more}
         self.config.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))

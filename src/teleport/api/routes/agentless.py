@@ -34,6 +34,23 @@ class SshCertificateIssued(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime
 
 
+class FindServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Is a node without an agent at one of these names or addresses?"""
+
+    hosts: tuple[str, ...]
+    port: int
+
+
+class ServerFound(msgspec.Struct, frozen=True):
+    """Its host name; empty when there is none."""
+
+    hostname: str = ""
+
+
+FIND_SERVER = Route(
+    "POST", "/v1/agentless/find", FindServer, ServerFound,
+    summary="Tell a host whether an address is that of a node without an agent",
+)  # fmt: skip
 ISSUE_SERVER = Route(
     "POST", "/v1/agentless/server", IssueServerCertificate, SshCertificateIssued, Audience.PROXY,
     summary="Certify a proxy to speak for a node that it serves",
@@ -42,4 +59,4 @@ ISSUE_LOGIN = Route(
     "POST", "/v1/agentless/login", IssueLoginCertificate, SshCertificateIssued, Audience.PROXY,
     summary="Certify a login on a node that runs no agent",
 )  # fmt: skip
-ROUTES = (ISSUE_SERVER, ISSUE_LOGIN)
+ROUTES = (ISSUE_SERVER, ISSUE_LOGIN, FIND_SERVER)

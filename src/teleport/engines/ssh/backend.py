@@ -142,6 +142,10 @@ class Backend(Protocol):
         """Raises TeleportError, OSError, TimeoutError."""
         ...
 
+    def hosts_of(self, far: Far, host: str) -> Sequence[str]:
+        """Names and addresses of the host that a connection to `host` has reached."""
+        ...
+
     async def connect_unix(self, path: str) -> Far:
         """Raises TeleportError, OSError, TimeoutError."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -266,3 +267,10 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
         sock.close()
         raise
     return sock
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -4,7 +4,7 @@ sockets it listens on there, and its key agent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncssh
 
@@ -51,7 +51,35 @@ class Forwards:
     # -- from the client to the host
 
     async def to_tcp(self, host: str, port: int) -> ChannelSide:
-        return await self._towards(f"{host}:{port}", lambda: self._backend.connect_tcp(host, port))
+        async def connect() -> Far:
+            far = await self._backend.connect_tcp(host, port)
+            try:
+                await self._refuse_governed(self._backend.hosts_of(far, host), port)
+            except BaseException:
+                far.close()
+                raise
+            return far
+
+        return await self._towards(f"{host}:{port}", connect)
+
+    async def _refuse_governed(self, hosts: Sequence[str], port: int) -> None:
+        """A session within a forward is seen by nobody: servers whose sessions proxies record are reached there.
+
+        Raises AccessDenied. What cannot be known is refused where sessions must be recorded.
+        """
+        governed = self._admission.post.governed
+        if governed is None or not self._admission.is_kept_record_of:
+            return
+        try:
+            found = await governed.at(hosts, port)
+        except TeleportError as problem:
+            if self._admission.must_be_recorded:
+                raise AccessDenied(
+                    f"whether this is a server to be recorded is not known now: {problem}"
+                ) from problem
+            return
+        if found:
+            raise AccessDenied(f"this is the SSH port of {found}, whose sessions are recorded: use `tsh ssh {found}`")
 
     async def to_unix(self, path: str) -> ChannelSide:
         return await self._towards(path, lambda: self._backend.connect_unix(path))

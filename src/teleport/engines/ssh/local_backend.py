@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from teleport.engines.admission import Admission
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.displays import Displays
-from teleport.engines.ssh.forwarding import Arrived, Listener, SocketSide, adopt, connect_tcp, listen_at, listen_tcp
+from teleport.engines.ssh.forwarding import (
+    Arrived,
+    Far,
+    Listener,
+    SocketSide,
+    adopt,
+    connect_tcp,
+    is_loopback,
+    listen_at,
+    listen_tcp,
+)
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.pipe_program import PipeProgram
@@ -67,6 +77,15 @@ class LocalBackend:
 
     async def connect_tcp(self, host: str, port: int) -> SocketSide:
         return await connect_tcp(host, port, self._visit.touch)
+
+    def hosts_of(self, far: Far, host: str) -> Sequence[str]:
+        """By the connection itself: what a name stands for may change from one question to the next."""
+        transport = far.transport if isinstance(far, SocketSide) else None
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        address = str(peer[0]).removeprefix("::ffff:") if peer else host
+        if not is_loopback(address):
+            return [address]
+        return [address, socket.gethostname(), self._visit.post.hostname]
 
     async def connect_unix(self, path: str) -> SocketSide:
         return await adopt(await self._spawner.connect(path, self.user), self._visit.touch)

@@ -18,7 +18,7 @@ from teleport.credentials.keys import PrivateKey
 from teleport.engines.admission import Admission
 from teleport.engines.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS, VERSION, WINDOW, available
 from teleport.engines.ssh.backend import Program, Screens, Wish
-from teleport.engines.ssh.forwarding import Arrived
+from teleport.engines.ssh.forwarding import Arrived, Far, is_loopback
 from teleport.engines.ssh.remote_connection import RemoteConnection, RemoteSide
 from teleport.engines.ssh.remote_program import RemoteProgram
 from teleport.engines.ssh.visit import Visit
@@ -209,6 +209,10 @@ class RemoteBackend:
 
     async def connect_tcp(self, host: str, port: int) -> RemoteSide:
         return await self._open(lambda link, side: link.create_connection(lambda: side, host, port, encoding=None))
+
+    def hosts_of(self, far: Far, host: str) -> Sequence[str]:
+        """As far as it can be told from here: the server looks the name up by itself."""
+        return [host, *self._upstream.names] if host == "localhost" or is_loopback(host) else [host]
 
     async def connect_unix(self, path: str) -> RemoteSide:
         return await self._open(lambda link, side: link.create_unix_connection(lambda: side, path, encoding=None))
