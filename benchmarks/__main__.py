@@ -12,7 +12,18 @@ from pathlib import Path
 from benchmarks.figures import Figure, table
 from teleport.foundation.clock import SystemClock
 
-BENCHMARKS = ("sessions", "bulk", "terminal", "relay", "memory", "agents", "certificates", "startup", "listing")
+BENCHMARKS = (
+    "sessions",
+    "bulk",
+    "files",
+    "terminal",
+    "relay",
+    "memory",
+    "agents",
+    "certificates",
+    "startup",
+    "listing",
+)
 HOW = (
     "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median"
     " of at least five rounds, with its spread. Ratios travel between machines better than rates."
