@@ -29,6 +29,15 @@ spec:
     node_labels: {{'*': '*'}}
 """
 
+HELPER = """kind: role
+version: v7
+metadata: {name: helper}
+spec:
+  options: {require_session_mfa: true}
+  allow:
+    join_sessions: [{name: careful, roles: [careful], kinds: [ssh], modes: [moderator]}]
+"""
+
 PREFERENCE = """kind: cluster_auth_preference
 version: v2
 spec:
@@ -89,6 +98,32 @@ def test_a_session_needs_a_code_and_goes_on_without_another(strict: Cluster, car
     with_mfa = [event.get("with_mfa") for event in strict.events("session.start") if event["user"] == "carol"]
     assert with_mfa
     assert all(with_mfa)
+
+
+def test_a_moderator_proves_to_be_there_again(strict: Cluster, carol: Person, tmp_path: Path) -> None:
+    """The code is typed into the session that is watched, and reaches nobody in it."""
+    strict.tctl("create", "-f", text=HELPER).ok()
+    helper = Person(strict, "hilda", tmp_path / "hilda")
+    helper.sign_up(helper.invite(roles="helper"))
+    helper.log_in()
+    with on_terminal(carol, str(BIN / "tsh"), "ssh", HOST) as shell:
+        shell.see("OTP code")
+        shell.send(carol.code() + "\n")
+        shell.see(r"[$#] ")
+        listed = helper.tsh("sessions", "ls", "--kind=ssh", "--format=json").ok().json
+        sid = next(one["metadata"]["name"] for one in listed if one["spec"]["host_user"] == "carol")
+        with on_terminal(helper, str(BIN / "tsh"), "join", "--mode=moderator", sid) as watching:
+            watching.see("OTP code")
+            watching.send(helper.code() + "\n")
+            watching.see("prove that you are there every 30 seconds")
+            watching.see("prove that you are still there", patience=60)
+            watching.see("OTP code")
+            watching.send(helper.code() + "\n")
+            watching.see("your presence is proven")
+            watching.send("t")
+            assert watching.ended() == 0
+        assert shell.ended() != 0
+        assert "terminated by hilda" in shell.shown
 
 
 def test_input_that_is_piped_is_not_taken_for_the_code(carol: Person) -> None:

@@ -30,8 +30,13 @@ def reach_proven(account: Account, wanted: Wanted, mode: str = "auto") -> tuple[
     return proven, dial(proven, wanted._replace(asks_mfa=False))
 
 
-def prove(account: Account, wanted: Wanted, mode: str = "auto", ssh_key: str = "") -> Account:
-    """The account with certificates for one session. `ssh_key`: the private key to certify, else a fresh one."""
+def prove(
+    account: Account, wanted: Wanted, mode: str = "auto", ssh_key: str = "", asking: Conversation | None = None
+) -> Account:
+    """The account with certificates for one session. `ssh_key`: the private key to certify, else a fresh one.
+
+    `asking` is who is asked, otherwise whoever sits at the terminal.
+    """
     from teleport.api.routes import certificates as routes
     from teleport.client import api_access, login, login_record
     from teleport.credentials.keys import PrivateKey
@@ -39,7 +44,7 @@ def prove(account: Account, wanted: Wanted, mode: str = "auto", ssh_key: str = "
     tls = PrivateKey.generate("ecdsa-p256")
     ssh = PrivateKey.from_pem(ssh_key) if ssh_key else PrivateKey.generate("ed25519")
     with api_access.connect(account) as client:
-        proof = respond(client, "session", f"https://{account.address}", mode, prompt.ON_TERMINAL)
+        proof = respond(client, "session", f"https://{account.address}", mode, asking or prompt.ON_TERMINAL)
         request = routes.IssueCertificates(
             ssh_public_key=ssh.public.ssh().encode(),
             tls_public_key=tls.public.pem.encode(),

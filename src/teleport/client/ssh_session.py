@@ -121,11 +121,17 @@ class InputPump:
     """Carries a descriptor's bytes to the channel, through the escape keys, never faster than the window allows."""
 
     def __init__(
-        self, descriptor: int, channel: asyncssh.SSHClientChannel[bytes], session: RemoteSession, escape_keys: bool
+        self,
+        descriptor: int,
+        channel: asyncssh.SSHClientChannel[bytes],
+        session: RemoteSession,
+        escape_keys: bool,
+        taken: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._descriptor = descriptor
         self._channel = channel
         self._session = session
+        self._taken = taken
         self._keys = terminal.EscapeKeys(enabled=escape_keys)
 
     async def run(self) -> None:
@@ -136,7 +142,7 @@ class InputPump:
                 if not self._channel.is_closing():
                     self._channel.write_eof()
                 return
-            typed = self._keys.feed(data)
+            typed = self._keys.feed(self._taken(data))
             if typed and not self._channel.is_closing():
                 self._channel.write(typed)
             if self._keys.wants_help:
@@ -173,14 +179,18 @@ async def run_session(
     *,
     watch_size: Callable[[Callable[[], None]], None] | None = None,
     sinks: tuple[Sink, Sink] | None = None,
+    taken: Callable[[bytes], bytes] = bytes,
 ) -> int:
-    """Open the session, join it to the descriptors (or its output to `sinks`), and answer its exit status."""
+    """Open the session, join it to the descriptors (or its output to `sinks`), and answer its exit status.
+
+    `taken` sees what is typed first, and gives back what it leaves.
+    """
     sinks = sinks or (DescriptorSink(descriptors[1]), DescriptorSink(descriptors[2]))
     channel, session = await open_session(connection, request, sinks)
     if request.term and watch_size is not None:
         watch_size(lambda: channel.change_terminal_size(*terminal.size(descriptors[0])))
     pump = asyncio.get_running_loop().create_task(
-        InputPump(descriptors[0], channel, session, request.escape_keys).run()
+        InputPump(descriptors[0], channel, session, request.escape_keys, taken).run()
     )
     try:
         await session.finished

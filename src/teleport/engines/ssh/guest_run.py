@@ -7,6 +7,8 @@ import uuid
 
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.exit_status import FAILED
+from teleport.engines.ssh.presence import RULE as PRESENCE_RULE
+from teleport.engines.ssh.presence import Presence
 from teleport.policy.moderation import Mode
 from teleport.session.live import LiveSession, Party
 from teleport.wire.terminal import TerminalSize
@@ -28,6 +30,7 @@ class GuestRun:
         identity = visit.identity
         self._channel = channel
         self._live = live
+        self._presence = Presence(visit, mode)
         self._left: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._party = Party(
             str(uuid.uuid4()), identity.username, mode, visit.post.clock.now(), self, tuple(identity.roles),
@@ -40,10 +43,13 @@ class GuestRun:
         visit, live, mode = self._channel.visit, self._live, self._party.mode
         live.admit(self._party)
         visit.screens.add(self.leave)
+        watch = self._watch_presence()
         try:
             if (event := visit.audit.session_joined(live)) is not None:
                 live.note(event)
             self.tell(f"this is the session of {live.user}, you are {mode}: {KEYS[mode]}. Size {live.size}")
+            if watch is not None:
+                self.tell(PRESENCE_RULE)
             if live.command:
                 self.tell(f"it is for the command: {' '.join(live.command)}")
             if not live.is_running:
@@ -52,8 +58,18 @@ class GuestRun:
             status = await self._left
         finally:
             visit.screens.discard(self.leave)
+            if watch is not None:
+                watch.cancel()
+                visit.presences.pop(live.id, None)
             self.leave("")
         self._channel.exit(status)
+
+    def _watch_presence(self) -> asyncio.Task[None] | None:
+        if not self._presence.is_watched:
+            return None
+        visit = self._channel.visit
+        visit.presences[self._live.id] = self._presence.prove
+        return visit.tasks.start(self._presence.watch(self.leave), "presence")
 
     # -- session.live.Screen
 

@@ -11,6 +11,7 @@ from teleport.engines.ssh.channel import Run, SessionChannel
 from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.guest_run import GuestRun
 from teleport.engines.ssh.pipe_run import PipeRun
+from teleport.engines.ssh.presence_run import PresenceRun
 from teleport.engines.ssh.sftp import SftpTap, scp_tap
 from teleport.engines.ssh.terminal_run import TerminalRun
 from teleport.engines.ssh.visit import Visit
@@ -20,7 +21,7 @@ from teleport.policy.command_rules import CommandAnswer
 from teleport.policy.moderation import Requirement
 from teleport.policy.reasons import Code, Reason
 from teleport.policy.sentences import Language, sentence
-from teleport.wire.joining import MODE_VARIABLE, SESSION_VARIABLE
+from teleport.wire.joining import MODE_VARIABLE, PRESENCE_VARIABLE, SESSION_VARIABLE
 
 
 def run_for(channel: SessionChannel) -> Run:
@@ -100,6 +101,8 @@ def _guest_run(channel: SessionChannel, guest: GuestAdmission) -> Run:
     if channel.command is not None or channel.subsystem:
         raise AccessDenied("who joins a session runs nothing else")
     said = {str(name): str(value) for name, value in channel.channel.get_environment().items()}
+    if said.get(PRESENCE_VARIABLE):
+        return PresenceRun(channel, said.get(SESSION_VARIABLE, ""), said[PRESENCE_VARIABLE])
     try:
         live, mode = guest.join(said.get(SESSION_VARIABLE, ""), said.get(MODE_VARIABLE, "") or "observer")
     except TeleportError as refusal:

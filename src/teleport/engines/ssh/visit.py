@@ -53,6 +53,10 @@ class Visit(asyncssh.SSHServer):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.screens: set[Callable[[str], None]] = set()
         """How to tell each open session that it is over, and why."""
+        self.certificate = ""
+        """The one that was admitted."""
+        self.presences: dict[str, Callable[[str], None]] = {}
+        """Takes a certificate as proof that a guest is there, by the id of the session. Raises AccessDenied."""
         self.lives: set[LiveSession] = set()
         """The sessions on terminals, which others may join."""
         self.displays: Displays | None = None
@@ -117,7 +121,7 @@ class Visit(asyncssh.SSHServer):
 
     async def is_known(self, certificate: str) -> bool:
         try:
-            self._verify(certificate)
+            self.verify(certificate)
         except NotAuthenticated as refusal:
             log.debug("a certificate is not accepted", error=refusal, trace_id=self.connection.request.trace_id)
             self.audit.refused(None, "", refusal.message)
@@ -126,7 +130,7 @@ class Visit(asyncssh.SSHServer):
 
     async def admit(self, certificate: str, login: str) -> str:
         try:
-            identity = self._verify(certificate)
+            identity = self.verify(certificate)
             ssh_certificates.verify_user(
                 certificate,
                 self.post.user_authorities(),
@@ -155,6 +159,7 @@ class Visit(asyncssh.SSHServer):
         except TeleportError as refusal:
             self._give_place()
             return self._refuse(identity, login, refusal.message)
+        self.certificate = certificate
         self._admission = admission
         self.audit.identify(identity, login)
         return ""
@@ -181,7 +186,7 @@ class Visit(asyncssh.SSHServer):
         if lease is not None:
             self.post.leases.release(lease)
 
-    def _verify(self, certificate: str) -> Identity:
+    def verify(self, certificate: str) -> Identity:
         """The holder, by a certificate good here and now for one login at least. Raises NotAuthenticated."""
         try:
             first = ssh_certificates.read_user(certificate).principals[0]
