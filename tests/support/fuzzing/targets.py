@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shlex
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +23,7 @@ from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
 from teleport.engines.ssh import file_link, scp_command, scp_server, sftp_protocol, sftp_server
-from teleport.engines.ssh.file_desk import Desk
+from teleport.engines.ssh.file_desk import Desk, OpenFile
 from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
 from teleport.model import codec
@@ -336,6 +338,47 @@ def _sftp_request(data: bytes) -> None:
     sftp_server.Server(Desk()).answer(memoryview(kind + data))
 
 
+class _BareDesk(Desk):
+    """There is nothing on it, and nothing can be put there: strangers' bytes touch no file."""
+
+    def open(self, path: bytes, flags: int, mode: int, wanted: int = 0) -> OpenFile:
+        raise FileNotFoundError(errno.ENOENT, "")
+
+    def listing(self, path: bytes) -> list[bytes]:
+        return [b".", b".."]
+
+    def _nothing(self, *_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "")
+
+    remove = make_folder = remove_folder = rename = link = symlink = change = change_open = _nothing
+
+
+def _sftp_conversation(data: bytes) -> None:
+    """Whole packets of every sort, as `serve` cuts them."""
+    with _spoken(data) as source, open(os.devnull, "wb", buffering=0) as sink:
+        assert sftp_server.serve(_BareDesk(), source, sink.fileno()) in (0, 11)
+
+
+def _scp_conversation(options: str) -> Callable[[bytes], None]:
+    def run(data: bytes) -> None:
+        with _spoken(data) as source, open(os.devnull, "wb", buffering=0) as sink:
+            scp_server.serve(_BareDesk(), options, b"/nowhere/at/all", source, sink.fileno())
+
+    return run
+
+
+@contextlib.contextmanager
+def _spoken(data: bytes) -> Iterator[int]:
+    """A descriptor that yields it, and ends."""
+    descriptor = os.memfd_create("said")
+    try:
+        os.write(descriptor, data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _scp_line(data: bytes) -> None:
     """What a sink of the old protocol is told: announcements and times."""
     scp_server.read_times(data[1:]) if data[:1] == b"T" else scp_server.read_announcement(data)
@@ -360,8 +403,22 @@ _TOLD = (
     b'{"do":"bases","bases":{"/a":"/b"}}',
 )
 _OPEN = sftp_server.framed(b"\3\0\0\0\1" + sftp_server.string(b"/etc/motd") + b"\0\0\0\1\0\0\0\0")
+_SAID = (
+    b"T1 0 2 0\nD0755 0 d\nC0644 3 f\nabc\0E\n",
+    b"C0644 99999 f\nabc",
+    b"\1no\n\2gone\n",
+)
+_REQUESTS = tuple(
+    sftp_server.framed(
+        bytes((kind,)) + b"\0\0\0\1" + sftp_server.string(b"/a") + sftp_server.string(b"/b") + bytes(8)
+    )
+    for kind in (*range(3, 21), 200)
+)
 _COMMANDS = (b"scp -r -t '/srv/a b'", b'scp -f "~/x" *.c', b"systemctl status ngi\\nx", b"a;b $(c)")
 FILES = (
+    Target("SFTP conversation", _sftp_conversation, (), (_OPEN * 2, *_REQUESTS, b"".join(_REQUESTS))),
+    Target("old copy that takes", _scp_conversation("rpt"), (), _SAID),
+    Target("old copy that gives", _scp_conversation("rpf"), (), (bytes(10), b"\0\1no\n\0", b"\2gone\n")),
     Target("line of an old copy", _scp_line, (scp_server.Broken,), (b"C0644 12 name", b"D0755 0 d", b"T1 0 2 0")),
     Target("command of an old copy", _scp_command, (), _COMMANDS),
     Target("words of a command", _words, (), _COMMANDS),
