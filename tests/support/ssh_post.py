@@ -18,6 +18,7 @@ from teleport.credentials.ssh_certificates import FOREVER, Permits, issue_host, 
 from teleport.engines.admission import KINDS
 from teleport.engines.engine import Connection, Limits, Post, SshHostKey
 from teleport.engines.host_accounts import static_accounts
+from teleport.engines.host_offers import HostOffers, LoginFiles
 from teleport.engines.ssh.engine import SshEngine
 from teleport.foundation.clock import MovedClock
 from teleport.foundation.errors import LimitExceeded, Unavailable
@@ -166,6 +167,9 @@ class Site:
             node=lambda: self.node,
             host_key=lambda: host_key,
             user_authorities=lambda: self.authorities,
+            offers=HostOffers(
+                login_files=LoginFiles(directory / "utmp", directory / "wtmp", directory / "lastlog", ())
+            ),
             limits=limits,
         )
         self.authorities = [
