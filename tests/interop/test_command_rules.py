@@ -71,6 +71,18 @@ async def test_a_forced_command_runs_whatever_is_asked_for(here: Site) -> None:
     assert event.command == "env"
 
 
+async def test_no_variable_says_what_program_a_word_is(here: Site, tmp_path: Path) -> None:
+    here.post.permit_user_environment = True
+    (tmp_path / "printf").write_text("#!/bin/sh\necho mine\n")
+    (tmp_path / "printf").chmod(0o755)
+    words = here.person().ssh("-o", f"SetEnv=PATH={tmp_path}", "--", "printf", "ok")
+    assert (await run(words)).out == b"ok"  # of the shell's own
+    await here.apply(RULES)
+    assert (await run(words)).out == b"ok"
+    words[-2:] = ["env"]
+    assert f"PATH={tmp_path}" not in (await run(words)).out.decode()
+
+
 async def test_a_command_that_asks_waits_for_a_moderator(here: Site) -> None:
     await here.apply(RULES)
     await here.apply(JOINER)

@@ -59,7 +59,7 @@ class PipeProgram:
         pam = pam_request(visit.admission, self._user, visit.connection.client_address[0])
         path, argv = invocation(self._user, self._wish.command, self._wish.words)
         environment = session_environment(self._visit, self._wish, self._user, sid)
-        opening = Opening(reads_environment=visit.permit_user_environment)
+        opening = Opening(reads_environment=visit.permit_user_environment and not self._wish.words)
         return await self._spawner.run(
             path, argv, environment, self._user, descriptors, is_terminal=False, pam=pam, opening=opening
         )

@@ -33,7 +33,19 @@ def session_environment(
         ours["SSH_AUTH_SOCK"] = visit.link.agent_path
     if wish.display is not None:
         ours |= {"DISPLAY": wish.display.name, "XAUTHORITY": wish.display.authority_path}
-    return host_users.environment(user, {**wish.variables(), **ours})
+    return host_users.environment(user, {**_wished(wish), **ours})
+
+
+def _wished(wish: Wish) -> dict[str, str]:
+    """Where rules decide over words, no variable of the client's says what program a word is."""
+    sent = wish.variables()
+    if not wish.words:
+        return sent
+    return {
+        name: value
+        for name, value in sent.items()
+        if name == "SSH_ORIGINAL_COMMAND" or host_users.accepts_variable(name, False)
+    }
 
 
 def _local_address(link: object) -> tuple[str, int]:

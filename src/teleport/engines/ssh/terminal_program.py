@@ -73,7 +73,7 @@ class TerminalProgram:
             self.hang_up()
 
     async def _opening(self, record: LoginRecord, *, greets_by_pam: bool) -> Opening:
-        reads_environment = self._visit.permit_user_environment
+        reads_environment = self._visit.permit_user_environment and not self._wish.words
         if self._wish.command is not None:
             return Opening(reads_environment=reads_environment)
         last = await asyncio.to_thread(record.last)
