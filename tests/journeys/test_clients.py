@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -235,3 +238,67 @@ def test_the_reason_of_a_session_is_in_the_audit_log(cluster: Cluster, alice: Pe
         shell.run("env | grep -c TELEPORT_SESSION_; exit", r"\b0\r\n")  # for the cluster, not for programs
         shell.ended()
     until(lambda: any(event.get("reason") == "ticket 7" for event in cluster.events("session.start")), "the event")
+
+
+class CutWay:
+    """A way to a port of this machine that can be cut, again and again."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._links: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._port))
+            self._links += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        links, self._links = self._links, []
+        for link in links:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+            link.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+
+def test_a_session_goes_on_when_its_connection_is_lost(cluster: Cluster, alice: Person, agent: Agent) -> None:
+    way = CutWay(cluster.web_port)
+    words = [str(BIN / "tsh"), "ssh", "--resume", "-t", "-J", f"127.0.0.1:{way.port}", f"{LOGIN}@behind", "sh"]
+    try:
+        with OnTerminal(words, alice.environment) as shell:
+            shell.run("echo begin-$((1+1))", "begin-2")
+            way.cut()
+            shell.run("i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo no-$i; done", "no-100\r")
+            for number in (500, 1500, 2500):
+                shell.see(f"no-{number}\r")
+                way.cut()
+            shell.see("no-4000\r")
+            counted = re.findall(r"^no-(\d+)\r$", shell.shown, re.MULTILINE)
+            assert counted == [str(number) for number in range(1, 4001)]
+            shell.send("exit 7\n")
+            assert shell.ended() == 7
+        with OnTerminal([*words[:2], "--no-resume", *words[3:]], alice.environment) as shell:
+            shell.run("echo begin-$((1+1))", "begin-2")
+            way.cut()
+            assert shell.ended() == 255
+            shell.shows("the connection was lost")
+    finally:
+        way.close()

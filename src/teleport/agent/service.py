@@ -22,7 +22,7 @@ from teleport.agent.identity import HostIdentity
 from teleport.agent.registration import Enrolment
 from teleport.api.governed import GovernedServers
 from teleport.engines.admission import KINDS
-from teleport.engines.catalog import ENGINES
+from teleport.engines.catalog import engines
 from teleport.engines.engine import Limits, Post
 from teleport.engines.host_accounts import static_accounts
 from teleport.engines.host_accounts.host_accounts import HostAccounts
@@ -162,7 +162,7 @@ class AgentService:
         ]  # fmt: skip
         if config.offers.creates_accounts:
             parts.append(StaticAccounts(replica, accounts, heartbeat.node))
-        parts.append(_Reception(self, config, access, Dispatch([engine() for engine in ENGINES], self.post)))
+        parts.append(_Reception(self, config, access, Dispatch(engines(), self.post)))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
         await self._supervisor.run(started)
 

@@ -27,6 +27,7 @@ ANSWER_TIMEOUT = 30.0
 class Wanted(NamedTuple):
     """What to dial: `name` is a host name, UUID or IP; where it is empty, `labels` choose.
 
+    `resumption`: the secret token of a stream that may outlive the connection; `resumes`: it is there already.
     `asks_mfa`: should a second factor be missing, we will come again with one (raises MfaRequired).
     """
 
@@ -39,6 +40,8 @@ class Wanted(NamedTuple):
     protocol: str = "ssh"
     trace_id: str = ""
     asks_mfa: bool = True
+    resumption: str = ""
+    resumes: bool = False
 
 
 class Reached(NamedTuple):
@@ -206,6 +209,7 @@ def encode_request(wanted: Wanted) -> bytes:
             "labels": dict(wanted.labels),
             "trace_id": wanted.trace_id,
             "asks_mfa": wanted.asks_mfa,
+            **({"resumption": wanted.resumption, "resumes": wanted.resumes} if wanted.resumption else {}),
         }
     ).encode()
     if len(body) > _MAX_FRAME:

@@ -7,8 +7,8 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from teleport.client import session_mfa, ssh_connection, ssh_session  # isort: skip
 import asyncssh
@@ -16,13 +16,12 @@ import asyncssh
 from teleport.client.account import Account
 from teleport.client.dialer import Reached, dial
 from teleport.client.files import make_directory
+from teleport.client.own_thread import in_own_thread
 from teleport.client.ssh import SshRequest, check_cluster, session_request
 from teleport.foundation.errors import BadParameter, MfaRequired, TeleportError
 
 _LONGEST_LINE = 64 * 1024
 UNREACHED = 255
-
-Result = TypeVar("Result")
 
 
 class Member(NamedTuple):
@@ -181,30 +180,3 @@ def _opened(ends: contextlib.ExitStack, path: str, flags: int) -> int:
     descriptor = os.open(path, flags, 0o600)
     ends.callback(os.close, descriptor)
     return descriptor
-
-
-async def in_own_thread(call: Callable[[], Result]) -> Result:
-    """The call's result; unlike a pool's thread, this one keeps nobody from leaving."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Result] = loop.create_future()
-
-    def settle(result: Result | None, problem: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if problem is not None:
-            done.set_exception(problem)
-        else:
-            done.set_result(result)  # type: ignore[arg-type] # there is a result where there is no problem
-
-    def work() -> None:
-        result: Result | None = None
-        problem: BaseException | None = None
-        try:
-            result = call()
-        except BaseException as raised:
-            problem = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=work, daemon=True).start()
-    return await done

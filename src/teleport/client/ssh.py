@@ -20,6 +20,7 @@ from teleport.foundation.errors import MfaRequired, NotAuthenticated, Unavailabl
 if TYPE_CHECKING:
     import asyncssh
 
+    from teleport.client.resuming import Opened
     from teleport.client.ssh_session import SessionRequest
     from teleport.client.x11 import X11Choice, X11Display
 
@@ -41,6 +42,8 @@ class SshRequest(NamedTuple):
     no_input: bool = False
     background: bool = False
     quiet: bool = False
+    resumes: bool = False
+    """Whether a session on a terminal, or forwards alone, shall survive lost connections."""
     alive_interval: float | None = None
     alive_count: int | None = None
     insecure: bool = False
@@ -50,16 +53,22 @@ class SshRequest(NamedTuple):
 class _Dialling(threading.Thread):
     """A dial in the background; `result` waits for it and raises what it raised."""
 
-    def __init__(self, account: Account, wanted: Wanted) -> None:
+    def __init__(self, account: Account, wanted: Wanted, *, resumable: bool) -> None:
         super().__init__(daemon=True)
         self._account = account
         self._wanted = wanted
+        self._resumable = resumable
+        self.stream: Opened | None = None
         self._reached: Reached | None = None
         self._problem: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._reached = dial(self._account, self._wanted)
+            if self._resumable:
+                from teleport.client.resuming import open_stream
+
+                self.stream = open_stream(self._account, self._wanted)
+            self._reached = self.stream.reached if self.stream else dial(self._account, self._wanted)
         except BaseException as problem:
             self._problem = problem
 
@@ -81,9 +90,9 @@ def run(account: Account, request: SshRequest) -> int:
 
 
 def _perform(account: Account, request: SshRequest, connected: Callable[[], None]) -> int:
-    dialling = _Dialling(account, request.wanted)
+    dialling = _Dialling(account, request.wanted, resumable=_is_resumable(request))
     dialling.start()
-    from teleport.client import ssh_session
+    from teleport.client import ssh_session  # while the dial is under way
 
     try:
         reached = dialling.result()
@@ -94,7 +103,41 @@ def _perform(account: Account, request: SshRequest, connected: Callable[[], None
     texts = account.ssh()
     check_cluster(account, reached)
     with asyncio.Runner() as runner:
-        return runner.run(_run(reached, texts, request, ssh_session.CONNECTION_LOST, connected))
+        return runner.run(
+            _run_over(account, dialling.stream, reached, texts, request, ssh_session.CONNECTION_LOST, connected)
+        )
+
+
+def _is_resumable(request: SshRequest) -> bool:
+    """Not for commands without a terminal: scripts rather hear at once that something is wrong."""
+    is_command = request.command is not None and not request.terminal and not request.local_command
+    return request.resumes and not is_command
+
+
+async def _run_over(
+    account: Account,
+    stream: Opened | None,
+    reached: Reached,
+    texts: SshTexts,
+    request: SshRequest,
+    lost: int,
+    connected: Callable[[], None],
+) -> int:
+    """Over the stream where there is one, else over the connection itself."""
+    if stream is None:
+        return await _run(reached, texts, request, lost, connected)
+    from teleport.client.resuming import ResumingLink
+
+    link = ResumingLink(account, stream)
+    link.start()
+    try:
+        # the stream itself looks whether the server is there
+        request = request._replace(alive_interval=request.alive_interval or 0.0)
+        return await _run(reached._replace(sock=link.sock), texts, request, lost, connected)
+    finally:
+        await link.close()
+        if link.problem and not request.quiet:
+            print(f"\ntsh: {link.problem}", file=sys.stderr)
 
 
 def check_cluster(account: Account, reached: Reached) -> None:

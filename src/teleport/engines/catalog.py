@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from teleport.engines.engine import Engine
+from teleport.engines.resumption import ResumableSshEngine
 from teleport.engines.ssh.engine import SshEngine
 from teleport.foundation.errors import Unsupported
 
-ENGINES: tuple[type[Engine], ...] = (SshEngine,)
+
+def engines() -> list[Engine]:
+    """One of each, for one agent."""
+    ssh = SshEngine()
+    return [ssh, ResumableSshEngine(ssh)]
 
 
 def engine_for(engines: Iterable[Engine], kind: str, protocol: str) -> Engine:

@@ -202,6 +202,8 @@ class DialDesk:
             client_addr=str(client),
             user=identity.username,
             trace_id=request.trace_id[:_MAX_TEXT],
+            resumption=request.resumption[:_MAX_TEXT],
+            resumes=request.resumes,
         )
         answer = DialAnswer(allowed=True, resource_id=name, resource_name=node.hostname, cluster=self._cluster)
         session = request.target if request.kind == _SESSION else ""

@@ -15,6 +15,8 @@ class DialRequest(msgspec.Struct, tag="dial", kw_only=True, omit_defaults=True):
 
     `asks_mfa`: should a second factor be missing, the client wants to hear so and to come again with one. Such an
     answer is no refusal to be recorded.
+
+    `resumption`: the secret token of a stream that may outlive this connection; `resumes`: it is there already.
     """
 
     version: int = PROTOCOL_VERSION
@@ -27,6 +29,8 @@ class DialRequest(msgspec.Struct, tag="dial", kw_only=True, omit_defaults=True):
     labels: dict[str, str] = {}
     trace_id: str = ""
     asks_mfa: bool = False
+    resumption: str = ""
+    resumes: bool = False
 
 
 class Candidate(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -88,6 +92,8 @@ class IncomingRequest(msgspec.Struct, tag="incoming", kw_only=True, omit_default
     client_addr: str = ""
     user: str = ""
     trace_id: str = ""
+    resumption: str = ""
+    resumes: bool = False
     is_from_proxy: bool = False
     """The proxy itself is the client, for a session that it has admitted, records, moderates and tells of."""
 

@@ -23,7 +23,7 @@ from teleport.foundation.errors import TeleportError
 _SPECIAL = (
     "tty", "forward", "remote_forward", "dynamic_forward", "no_remote_exec", "forward_agent", "option", "config_file",
     "x11_trusted", "x11_untrusted", "fork_after_authentication", "stdin_null", "local", "search", "query", "log_dir",
-    "debug", "insecure", "identity", "jumphost", "reason", "invite", "participant_req",
+    "debug", "insecure", "identity", "jumphost", "reason", "invite", "participant_req", "resume",
 )  # fmt: skip
 """What makes `tsh ssh` more than a command with its input and output."""
 

@@ -51,6 +51,7 @@ def request_of(options: Namespace, account: Account) -> ssh.SshRequest:
         no_input=bool(options.stdin_null) or bool(chosen.no_input) or background,
         background=background,
         quiet=_first(options.quiet, chosen.quiet, False),
+        resumes=_resumes(options.resume),
         alive_interval=chosen.alive_interval,
         alive_count=chosen.alive_count,
         insecure=bool(options.insecure),
@@ -121,6 +122,11 @@ def _x11(options: Namespace, chosen: SshOptions) -> X11Choice | None:
         is_trusted = bool(chosen.trusted_x11) and not options.x11_untrusted
         return X11Choice(is_trusted, lifetime if chosen.x11_timeout is None else chosen.x11_timeout)
     return None
+
+
+def _resumes(asked: bool | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Where it was asked for, unless the environment forbids it."""
+    return bool(asked) and environment.get("TELEPORT_NO_RESUME", "").lower() in ("", "0", "no", "false")
 
 
 def _purpose(options: Namespace, command: str | None) -> Purpose:
