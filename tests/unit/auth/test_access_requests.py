@@ -367,6 +367,20 @@ async def test_resources_are_searched_asked_for_and_nothing_else_is_reached(clus
     assert (dropped.roles, dropped.allowed_resources) == (("finder",), ())
 
 
+async def test_resources_wait_for_the_thresholds_of_the_role_that_lets_search(cluster: TestCluster) -> None:
+    """Also where another role of the person would let the same role be asked for by name with less."""
+    await searchers(cluster)
+    two = [AccessReviewThreshold(name="two", approve=2, deny=1)]
+    careful = AccessRequestConditions(search_as_roles=["db-access"], thresholds=two)
+    await cluster.role("careful", RoleConditions(request=careful))
+    await cluster.role("easy", RoleConditions(request=AccessRequestConditions(roles=["db-access"])))
+    alice = await cluster.person("alice", "careful", "easy")
+    asked = await ask(alice, resource_ids=(f"/{CLUSTER}/node/db-1",))
+    assert [one.name for one in asked.spec.thresholds] == ["two"]
+    assert (await review(await cluster.person("lena", "lead"), asked)).spec.state == "PENDING"
+    assert (await review(await cluster.person("leo", "lead"), asked)).spec.state == "APPROVED"
+
+
 async def test_what_cannot_be_reached_cannot_be_asked_for(cluster: TestCluster) -> None:
     await searchers(cluster)
     alice = await cluster.person("alice", "finder")
