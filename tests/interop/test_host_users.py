@@ -102,7 +102,7 @@ async def test_an_account_comes_with_the_first_session_and_goes_with_the_last(he
     client.stdin.close()  # type: ignore[union-attr]
     await client.wait()
     await until(lambda: not exists(login))
-    assert not Path(home).exists()
+    await until(lambda: not Path(home).exists())
     assert not rules_of(login)
     await until(lambda: not group_exists(group))
     assert not group_exists(login)
