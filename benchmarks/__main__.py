@@ -23,6 +23,7 @@ BENCHMARKS = (
     "certificates",
     "startup",
     "listing",
+    "recording",
 )
 HOW = (
     "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median"

@@ -89,7 +89,7 @@ def test_a_terminal_is_recorded_with_its_size_signals_and_status(
     with OnTerminal(arguments, alice.environment, columns=93) as shell:
         shell.run("stty size", r"40 93")
         shell.run("echo re''corded", r"recorded")
-        shell.run("sleep 100; echo in''terrupted", r"sleep 100")
+        shell.run("sh -c 'echo rea\"\"dy; exec sleep 100'", r"ready")
         shell.send("\x03")
         shell.run("echo a''fter", r"after")
         sessions = alice.tsh("sessions", "ls").ok().out

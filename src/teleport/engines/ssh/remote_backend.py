@@ -7,6 +7,8 @@ no further than its role: what it opens by itself are agent channels that were a
 from __future__ import annotations
 
 import asyncio
+import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -142,7 +144,10 @@ class RemoteBackend:
 
     async def _log_in(self, raw: Any, keys: Sequence[Any]) -> RemoteConnection:
         loop = asyncio.get_running_loop()
-        options = await loop.run_in_executor(None, self._options, keys)
+        options = copy.copy(await loop.run_in_executor(None, _options, self._upstream.checks_host))
+        options.username = self._login
+        options.client_keys = asyncssh.load_keypairs(list(keys))
+        options.protocol_factory = lambda: _Owner(self._lose)
         options.waiter = established = loop.create_future()
         link = RemoteConnection(loop, options, self._check_host, self._take_agent)
         try:
@@ -162,29 +167,6 @@ class RemoteBackend:
         if self._is_closed:
             link.abort()
         return link
-
-    def _options(self, keys: Sequence[Any]) -> asyncssh.SSHClientConnectionOptions:
-        return asyncssh.SSHClientConnectionOptions(
-            client_factory=lambda: _Owner(self._lose),
-            config=None,
-            username=self._login,
-            client_keys=list(keys),
-            known_hosts=None,
-            server_host_key_algs=list(_CERTIFIED if self._upstream.checks_host else _CERTIFIED + _BARE),
-            client_version=VERSION,
-            x509_trusted_certs=None,
-            preferred_auth=["publickey"],
-            gss_host=None,
-            agent_path=None,
-            kex_algs=available(asyncssh.kex.get_kex_algs(), KEY_EXCHANGES),
-            encryption_algs=list(CIPHERS),
-            mac_algs=list(MACS),
-            compression_algs=None,
-            tcp_keepalive=True,
-            window=WINDOW,
-            login_timeout=LOGIN_TIMEOUT,
-            keepalive_interval=60,
-        )
 
     def _check_host(self, certificate: str) -> None:
         upstream = self._upstream
@@ -274,6 +256,32 @@ class RemoteBackend:
         self._is_closed = True
         if self._link is not None:
             self._link.close()
+
+
+@functools.cache
+def _options(checks_host: bool) -> asyncssh.SSHClientConnectionOptions:
+    """What all connections share; making them takes longer than the handshake."""
+    return asyncssh.SSHClientConnectionOptions(
+        client_factory=asyncssh.SSHClient,
+        config=None,
+        username="",
+        client_keys=[],
+        known_hosts=None,
+        server_host_key_algs=list(_CERTIFIED if checks_host else _CERTIFIED + _BARE),
+        client_version=VERSION,
+        x509_trusted_certs=None,
+        preferred_auth=["publickey"],
+        gss_host=None,
+        agent_path=None,
+        kex_algs=available(asyncssh.kex.get_kex_algs(), KEY_EXCHANGES),
+        encryption_algs=list(CIPHERS),
+        mac_algs=list(MACS),
+        compression_algs=None,
+        tcp_keepalive=True,
+        window=WINDOW,
+        login_timeout=LOGIN_TIMEOUT,
+        keepalive_interval=60,
+    )
 
 
 class _Owner(asyncssh.SSHClient):
