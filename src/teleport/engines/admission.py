@@ -133,6 +133,11 @@ class Admission:
             self.when_required_changes()
         return can_access_node(role_set, self.post.node(), self.login, state)
 
+    def roles_limiting_connections(self) -> tuple[str, ...]:
+        """Names of the roles whose `max_connections` is the one that holds."""
+        limit, given = self.options.max_connections, self._role_set.given if self._role_set else ()
+        return tuple(role.name for role in given if limit and role.spec.options.max_connections == limit)
+
     def _question(self) -> tuple[RoleSet, AccessState]:
         replica, identity = self.post.replica, self.identity
         roles = {name: replica.get(Role, name) for name in identity.roles}
