@@ -18,5 +18,6 @@ export default defineConfig({
     environmentOptions: { jsdom: { url: "https://localhost/web/" } },
     include: ["tests/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/setup.ts"],
+    testTimeout: 60_000,
   },
 });

@@ -4,6 +4,7 @@ import { Away } from "./pages/Away";
 import { Headless } from "./pages/Headless";
 import { Login } from "./pages/Login";
 import { NotFound } from "./pages/NotFound";
+import { Requests } from "./pages/Requests";
 import { Servers } from "./pages/Servers";
 import { SignUp } from "./pages/SignUp";
 import { Frame } from "./parts/Frame";
@@ -19,6 +20,7 @@ export function App() {
       <Route element={<Guarded />}>
         <Route index element={<Navigate to="/servers" replace />} />
         <Route path="/servers" element={<Servers />} />
+        <Route path="/requests" element={<Requests />} />
         <Route path="/account" element={<Account />} />
         <Route path="/headless/:id" element={<Headless />} />
         <Route path="*" element={<NotFound />} />

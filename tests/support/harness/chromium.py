@@ -18,23 +18,32 @@ QUIET = ("--no-first-run", "--disable-background-networking", "--disable-compone
 @contextlib.contextmanager
 def chromium(folder: Path, locale: str = "en-US") -> Iterator[BrowserContext]:
     """A fresh profile; the cluster's own certificate is accepted, as a person would after the warning."""
+    with chromiums(folder, locale=locale) as (context,):
+        yield context
+
+
+@contextlib.contextmanager
+def chromiums(*folders: Path, locale: str = "en-US") -> Iterator[list[BrowserContext]]:
+    """A browser for each of several people: Playwright runs once in a thread."""
     program = shutil.which("chromium")
     assert program is not None, "chromium is not installed: scripts/install-test-programs"
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(folder),
-            executable_path=program,
-            headless=True,
-            args=list(QUIET),
-            ignore_https_errors=True,
-            locale=locale,
-            viewport={"width": 1280, "height": 800},
-        )
-        context.set_default_timeout(20_000)
-        try:
-            yield context
-        finally:
-            context.close()
+    with contextlib.ExitStack() as closing:
+        playwright = closing.enter_context(sync_playwright())
+        contexts: list[BrowserContext] = []
+        for folder in folders:
+            context = playwright.chromium.launch_persistent_context(
+                str(folder),
+                executable_path=program,
+                headless=True,
+                args=list(QUIET),
+                ignore_https_errors=True,
+                locale=locale,
+                viewport={"width": 1280, "height": 800},
+            )
+            closing.callback(context.close)
+            context.set_default_timeout(20_000)
+            contexts.append(context)
+        yield contexts
 
 
 AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"

@@ -88,3 +88,32 @@ export interface Proof {
   totp_code?: string;
   webauthn_response?: unknown;
 }
+
+export type RequestState = "NONE" | "PENDING" | "APPROVED" | "DENIED" | "PROMOTED";
+
+export interface AccessRequest {
+  metadata: { name: string };
+  spec: {
+    user: string;
+    roles?: string[];
+    state?: RequestState;
+    created?: string | null;
+    request_reason?: string;
+    requested_resource_ids?: { kind: string; name: string }[];
+    reviews?: { author: string; proposed_state?: RequestState; reason?: string }[];
+  };
+}
+
+export interface AccessRequestPage {
+  requests?: AccessRequest[];
+  next_start?: string;
+}
+
+/** What the person may ask for, and how. */
+export interface AccessCapabilities {
+  requestable_roles?: string[];
+  suggested_reviewers?: string[];
+  reason_prompts?: string[];
+  reason_required?: boolean;
+  reason_required_for?: string[];
+}

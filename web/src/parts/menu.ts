@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import type { Word } from "../words";
-import { type IconProps, PersonIcon, ServersIcon } from "./icons";
+import { type IconProps, KeyIcon, PersonIcon, ServersIcon } from "./icons";
 
 export interface Entry {
   path: string;
@@ -15,6 +15,12 @@ export interface Section {
 
 /** The pages by their place in the menu; a new page is one line here and one in App. */
 export const MENU: readonly Section[] = [
-  { label: "frame.access", entries: [{ path: "/servers", label: "frame.servers", icon: ServersIcon }] },
+  {
+    label: "frame.access",
+    entries: [
+      { path: "/servers", label: "frame.servers", icon: ServersIcon },
+      { path: "/requests", label: "frame.requests", icon: KeyIcon },
+    ],
+  },
   { label: "frame.you", entries: [{ path: "/account", label: "frame.account", icon: PersonIcon }] },
 ];
