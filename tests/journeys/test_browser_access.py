@@ -87,6 +87,7 @@ def test_behind_the_login(place: Cluster, context: BrowserContext, tmp_path: Pat
         ("server menu", lambda: page.get_by_role("button", name=re.compile("^Your menu")).click()),
         ("connect", lambda: open_dialog(page, re.compile("^Connect to"))),
         ("no match", lambda: search(page, "nothing at all")),
+        ("requests", lambda: ask(page)),
         ("account", lambda: go(page, "Account")),
         ("add device", lambda: open_dialog(page, re.compile("^Add$"))),
         ("not found", lambda: elsewhere(page, f"https://{place.proxy}/web/no/such/page")),
@@ -110,6 +111,13 @@ def search(page: Page, words: str) -> None:
 def go(page: Page, name: str) -> None:
     page.get_by_role("link", name=name).click()
     expect(page.get_by_role("listitem").filter(has_text="passkey")).to_be_visible()
+
+
+def ask(page: Page) -> None:
+    page.get_by_role("link", name="Access requests").click()
+    expect(page.get_by_text("You have asked for nothing.")).to_be_visible()
+    page.get_by_role("button", name="Ask for access").click()
+    expect(page.get_by_text("Your roles let you ask for no role.")).to_be_visible()
 
 
 def elsewhere(page: Page, url: str) -> None:

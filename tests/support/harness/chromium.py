@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 # without these, Chromium calls home at every start
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -27,6 +27,7 @@ def chromiums(*folders: Path, locale: str = "en-US") -> Iterator[list[BrowserCon
     """A browser for each of several people: Playwright runs once in a thread."""
     program = shutil.which("chromium")
     assert program is not None, "chromium is not installed: scripts/install-test-programs"
+    expect.set_options(timeout=20_000)
     with contextlib.ExitStack() as closing:
         playwright = closing.enter_context(sync_playwright())
         contexts: list[BrowserContext] = []
