@@ -1,3 +1,4 @@
+import { lazy, Suspense } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
 import { Account } from "./pages/Account";
 import { Away } from "./pages/Away";
@@ -11,6 +12,9 @@ import { Frame } from "./parts/Frame";
 import { Waiting } from "./parts/Waiting";
 import { useSession } from "./session";
 
+/** The terminal is large, and loaded when the first one opens. */
+const Terminal = lazy(() => import("./pages/Terminal"));
+
 export function App() {
   return (
     <Routes>
@@ -22,6 +26,14 @@ export function App() {
         <Route path="/servers" element={<Servers />} />
         <Route path="/requests" element={<Requests />} />
         <Route path="/account" element={<Account />} />
+        <Route
+          path="/terminal/:server/:login"
+          element={
+            <Suspense fallback={<Waiting />}>
+              <Terminal />
+            </Suspense>
+          }
+        />
         <Route path="/headless/:id" element={<Headless />} />
         <Route path="*" element={<NotFound />} />
       </Route>

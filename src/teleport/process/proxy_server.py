@@ -36,6 +36,7 @@ from teleport.process.health import Health
 from teleport.process.host_tls import HostTls, PublicCertificates
 from teleport.process.passage import Passage
 from teleport.process.terminations import SessionKeeping
+from teleport.proxy.inner_dial import InnerDial
 from teleport.proxy.service import ProxyConfig, ProxyLimits, ProxyService
 from teleport.proxy.web.app import WebApp
 from teleport.session.emitter import Emitter
@@ -119,6 +120,8 @@ class ProxyServer:
             advertised(self._settings),
             self._place.clock,
             trust_forwarded_for=self._settings.trust_forwarded_for,
+            dial=self._dial,
+            authorities=self._trusted,
         )
         keeping = SessionKeeping(folder, client, self._place.clock, self._cluster)
         self._service = service = ProxyService(self._config(tls, replica, emitter, web, keeping))
@@ -167,6 +170,10 @@ class ProxyServer:
             ),
             terminate=lambda registry: keeping.terminations(registry, replica, emitter, self._trusted),
         )
+
+    def _dial(self) -> InnerDial:
+        assert self._service is not None, "pages are served by the service"
+        return self._service.inner_dial
 
     def _trusted(self) -> Sequence[TrustedAuthority]:
         return self._authorities

@@ -24,6 +24,7 @@ from teleport.proxy.gateways.dial import DialGateway
 from teleport.proxy.gateways.gateway import ServesArrivals
 from teleport.proxy.gateways.tunnel import TunnelDataGateway, TunnelGateway
 from teleport.proxy.gateways.web import WebGateway
+from teleport.proxy.inner_dial import InnerDial
 from teleport.proxy.node_policy import PeerIdentifier, ReplicaNodePolicy
 from teleport.proxy.router import Gateway
 from teleport.proxy.single_port import PROVE_WITHIN, ProxyProtocol, SinglePort
@@ -98,6 +99,10 @@ class ProxyService:
         else:
             self._auth_route = AuthAddress(auth, self.relay, vouch=config.vouch)
         self.counter = ConnectionCounter(config.limits.connections, figures.REFUSED.inc)
+        self._peers = PeerIdentifier(config.cluster, config.authorities, config.replica, config.clock)
+        policy = ReplicaNodePolicy(config.cluster, config.replica, config.clock)
+        self._desk = DialDesk(config.cluster, config.replica, policy, config.emit)
+        self.inner_dial = InnerDial(self._peers.verify, self._desk, self.registry, self.relay, self._terminations)
 
     async def run(self, started: Callable[[], None]) -> None:
         config = self._config
@@ -153,9 +158,7 @@ class ProxyService:
 
     def _gateways(self, web: HttpServer) -> dict[Gateway, ServesArrivals]:
         config = self._config
-        peers = PeerIdentifier(config.cluster, config.authorities, config.replica, config.clock)
-        policy = ReplicaNodePolicy(config.cluster, config.replica, config.clock)
-        desk = DialDesk(config.cluster, config.replica, policy, config.emit)
+        peers, desk = self._peers, self._desk
         internal = config.internal_context
         return {
             Gateway.DIAL: DialGateway(

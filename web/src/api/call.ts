@@ -20,6 +20,11 @@ export function setBearer(token: string): void {
   bearer = token;
 }
 
+/** What proves this page, for a way that is no call. */
+export function currentBearer(): string {
+  return bearer;
+}
+
 /** How to get a fresh bearer token when one was refused: another page may have renewed it, or it is too old. */
 export function setRefresh(how: (() => Promise<boolean>) | null): void {
   refresh = how;

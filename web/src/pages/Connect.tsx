@@ -1,5 +1,5 @@
 import { useId, useState } from "react";
-import { Command, INPUT } from "../parts/controls";
+import { buttonLook, Command, INPUT } from "../parts/controls";
 import { Dialog } from "../parts/Dialog";
 import { Note } from "../parts/Problem";
 import { useSession } from "../session";
@@ -35,6 +35,16 @@ export function Connect({ row, close }: { row: Row; close: () => void }) {
               ))}
             </select>
           </div>
+          <a
+            href={`/web/terminal/${encodeURIComponent(row.server.metadata.name)}/${encodeURIComponent(login)}`}
+            target="_blank"
+            rel="noopener"
+            onClick={close}
+            className={buttonLook()}
+          >
+            {t("servers.openTerminal")}
+          </a>
+          <p className="border-line border-t pt-4 text-sm text-soft">{t("servers.orTerminal")}</p>
           <div className="flex flex-col gap-1.5">
             <p className="font-medium text-sm">{t("servers.logInFirst")}</p>
             <Command

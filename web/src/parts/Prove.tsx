@@ -9,7 +9,7 @@ import { Note, Problem } from "./Problem";
 
 /** Asks the person to prove a second factor again. `proved` throws when the proof was refused, and is asked anew. */
 export function Prove(props: {
-  scope: "manage_devices" | "change_password" | "headless";
+  scope: "manage_devices" | "change_password" | "headless" | "session";
   proved: (proof: Proof) => Promise<void>;
   explain?: (error: unknown) => string;
 }) {

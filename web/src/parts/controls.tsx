@@ -30,6 +30,11 @@ export function Button({ look = "primary", size = "normal", className = "", ...r
   );
 }
 
+/** For links that look like buttons. */
+export function buttonLook(look: keyof typeof LOOKS = "primary"): string {
+  return `${BUTTON} ${LOOKS[look]} ${SIZES.normal}`;
+}
+
 export const INPUT =
   "min-h-10 w-full rounded-lg border border-edge bg-card px-3 py-2 text-base text-ink sm:text-sm";
 

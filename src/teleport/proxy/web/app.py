@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.routing import Route as HttpRoute
 
 from teleport.api.client import Client, Transport
+from teleport.api.endpoint import WEB_SESSION_HEADER
 from teleport.api.json_value import read_json
 from teleport.api.route import Audience, Empty, Route
 from teleport.api.routes import login, public, users
 from teleport.api.routes.catalog import ROUTES
 from teleport.api.routes.login import WebSessionGrant
+from teleport.credentials.authorities import TrustedAuthority
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.net.asgi import AsgiApp
+from teleport.proxy.inner_dial import InnerDial
 from teleport.proxy.web import forward
 from teleport.proxy.web.discreet import Discreet
 from teleport.proxy.web.pages import IMMUTABLE, Pages
@@ -32,6 +36,8 @@ from teleport.proxy.web.safety import (
     take_session_cookie,
 )
 from teleport.proxy.web.sessions import SessionRefused, WebSessions
+from teleport.proxy.web.terminal import PATH as TERMINAL_PATH
+from teleport.proxy.web.terminal import Terminals
 
 log = get_logger("web")
 
@@ -44,7 +50,8 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 class WebApp:
     """`transport` speaks to auth as this proxy; `addresses` are what clients should call.
 
-    `trust_forwarded_for`: a load balancer in front says in X-Forwarded-For who the client is.
+    `trust_forwarded_for`: a load balancer in front says in X-Forwarded-For who the client is. With `dial` there are
+    terminals, whose hosts must prove themselves by `authorities`.
     """
 
     def __init__(
@@ -55,6 +62,8 @@ class WebApp:
         pages: Pages | None = None,
         *,
         trust_forwarded_for: bool = False,
+        dial: Callable[[], InnerDial] | None = None,
+        authorities: Callable[[], Sequence[TrustedAuthority]] = tuple,
     ) -> None:
         self._transport = Discreet(transport)
         self._addresses = addresses
@@ -62,6 +71,9 @@ class WebApp:
         self._pages = pages or Pages()
         self._clients = forward.ClientAddresses(trust_forwarded_for=trust_forwarded_for)
         self.sessions = WebSessions(self._client, clock)
+        self._terminals = (
+            Terminals(self.sessions, self._session_client, self._clients.of, dial, authorities) if dial else None
+        )
         self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
@@ -70,7 +82,7 @@ class WebApp:
         application.router.redirect_slashes = False  # it would build an address from what the client sent
         self.app: AsgiApp = SafeHeaders(application)
 
-    def _routes(self) -> list[HttpRoute]:
+    def _routes(self) -> list[BaseRoute]:
         table: tuple[tuple[str, list[str], Endpoint], ...] = (
             ("/", ["GET"], self._root),
             ("/web", ["GET"], self._page),
@@ -86,14 +98,24 @@ class WebApp:
             ("/webapi/{path:path}", METHODS, self._public_call),
             ("/v1/{path:path}", METHODS, self._browser_call),
         )
-        return [HttpRoute(path, _guarded(endpoint), methods=methods) for path, methods, endpoint in table]
+        routes: list[BaseRoute] = [
+            HttpRoute(path, _guarded(endpoint), methods=methods) for path, methods, endpoint in table
+        ]
+        if self._terminals is not None:
+            routes.append(WebSocketRoute(TERMINAL_PATH, self._terminals.serve))
+        return routes
 
     def close(self) -> None:
         """Forget all sessions; they go on at auth."""
         self.sessions.close()
 
-    def _client(self, request: Request) -> Client:
+    def _client(self, request: HTTPConnection) -> Client:
         return Client(self._transport, {forward.CLIENT_ADDRESS: self._clients.of(request)})
+
+    def _session_client(self, request: HTTPConnection, session_id: str) -> Client:
+        """To auth as the person of a session."""
+        headers = {forward.CLIENT_ADDRESS: self._clients.of(request), WEB_SESSION_HEADER: session_id}
+        return Client(self._transport, headers)
 
     async def _root(self, request: Request) -> Response:
         return RedirectResponse("/web", 302)

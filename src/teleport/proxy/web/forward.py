@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 
 from teleport.api.client import Transport
@@ -46,7 +46,7 @@ class ClientAddresses:
     def __init__(self, *, trust_forwarded_for: bool = False) -> None:
         self._trust_forwarded_for = trust_forwarded_for
 
-    def of(self, request: Request) -> str:
+    def of(self, request: HTTPConnection) -> str:
         """Raises BadParameter when a trusted X-Forwarded-For names anything but one address."""
         peer = request.client.host if request.client is not None else ""
         told = request.headers.getlist("x-forwarded-for") if self._trust_forwarded_for else []

@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -73,7 +73,7 @@ def require_own_page(request: Request) -> None:
     require_same_origin(request)
 
 
-def require_same_origin(request: Request) -> None:
+def require_same_origin(request: HTTPConnection) -> None:
     """Raises AccessDenied when the browser says that a page of another site asks: an application of ours too."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     if origin is not None and origin.lower() != f"https://{host.lower()}":

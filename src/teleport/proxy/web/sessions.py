@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from teleport.api.client import Client
 from teleport.api.routes import sessions as routes
@@ -44,7 +44,7 @@ class _Kept:
 class WebSessions:
     """Finds the session of a request. `api` gives a client of the proxy's own that tells for whom it asks."""
 
-    def __init__(self, api: Callable[[Request], Client], clock: Clock) -> None:
+    def __init__(self, api: Callable[[HTTPConnection], Client], clock: Clock) -> None:
         self._api = api
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -53,21 +53,25 @@ class WebSessions:
         """How many are kept here."""
         return len(self._kept)
 
-    async def of_cookie(self, request: Request) -> WebSessionGrant:
+    async def of_cookie(self, request: HTTPConnection) -> WebSessionGrant:
         """The session that the cookie names. Raises SessionRefused."""
         return (await self._find(request)).grant
 
     async def of_page(self, request: Request) -> str:
         """The secret of the session whose page asks. Raises SessionRefused without cookie and token."""
         require_same_origin(request)
+        return (await self.of_token(request, _bearer(request))).session_id
+
+    async def of_token(self, request: HTTPConnection, token: str) -> WebSessionGrant:
+        """The session that the cookie names, for a page that has its token. Raises SessionRefused."""
         kept = await self._find(request)
-        if not _has_token(request, kept.grant) and self._clock.monotonic() - kept.checked >= REREAD_AFTER:
+        if not _is_token(token, kept.grant) and self._clock.monotonic() - kept.checked >= REREAD_AFTER:
             kept = await self._read(request, kept)  # another proxy may have renewed it
-        if not _has_token(request, kept.grant):
+        if not _is_token(token, kept.grant):
             raise SessionRefused("this page has no valid bearer token: reload it")
         if self._clock.now() >= kept.grant.bearer_expires:
             raise SessionRefused("the bearer token of this page has expired: reload it")
-        return kept.grant.session_id
+        return kept.grant
 
     async def renew(self, request: Request) -> WebSessionGrant:
         """A fresh bearer token. Raises SessionRefused."""
@@ -104,7 +108,7 @@ class WebSessions:
     def close(self) -> None:
         self._kept.clear()
 
-    async def _find(self, request: Request) -> _Kept:
+    async def _find(self, request: HTTPConnection) -> _Kept:
         session_id = session_id_of(request)
         kept = self._kept.get(session_id)
         if kept is not None and self._clock.monotonic() - kept.checked < CHECK_EVERY:
@@ -115,7 +119,7 @@ class WebSessions:
             raise SessionRefused(_GONE)
         return await self._read(request, kept)
 
-    async def _read(self, request: Request, kept: _Kept | None) -> _Kept:
+    async def _read(self, request: HTTPConnection, kept: _Kept | None) -> _Kept:
         """What auth knows of the session now. While auth is away, what was known a moment ago stands."""
         session_id = session_id_of(request)
         try:
@@ -131,12 +135,16 @@ class WebSessions:
         return self._kept[session_id]
 
 
-def _has_token(request: Request, grant: WebSessionGrant) -> bool:
+def _bearer(request: HTTPConnection) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(grant.bearer_token.encode(), token.strip().encode())
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def session_id_of(request: Request) -> str:
+def _is_token(token: str, grant: WebSessionGrant) -> bool:
+    return hmac.compare_digest(grant.bearer_token.encode(), token.encode())
+
+
+def session_id_of(request: HTTPConnection) -> str:
     """Raises SessionRefused when the request has no session cookie of ours."""
     session_id = request.cookies.get(SESSION_COOKIE, "")
     if not _ID.fullmatch(session_id):

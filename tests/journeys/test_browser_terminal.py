@@ -1,0 +1,127 @@
+"""A terminal in a real Chromium: on a server behind the tunnel, recorded, with a second factor where a role asks."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import LOGIN
+from harness.chromium import barriers, chromium, give_security_key, watch_for_breaches
+from harness.cluster import Agent, Cluster
+from harness.people import Person
+from harness.processes import until
+from harness.witnesses import all_events
+from playwright.sync_api import BrowserContext, Page, expect
+from websockets import InvalidStatus, Origin
+from websockets.sync.client import connect
+
+CAREFUL = """
+kind: role
+version: v7
+metadata: {name: careful}
+spec:
+  options: {require_session_mfa: true}
+  allow: {logins: ["{{internal.logins}}"], node_labels: {"*": "*"}}
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[BrowserContext]:
+    with chromium(tmp_path / "profile") as opened:
+        yield opened
+
+
+def entered(context: BrowserContext, cluster: Cluster, person: Person, roles: str) -> Page:
+    page = context.new_page()
+    give_security_key(page)
+    page.goto(f"https://{cluster.proxy}/web/invite/{person.invite(roles, LOGIN)}")
+    page.get_by_role("button", name="Create a passkey").click()
+    page.get_by_role("button", name="Connect to behind").wait_for()
+    return page
+
+
+def run(page: Page, command: str, expected: str) -> None:
+    expect(page.get_by_role("status").first).to_contain_text("Connected", timeout=30_000)
+    page.locator(".xterm-helper-textarea").focus()
+    page.keyboard.type(command + "\n")
+    expect(page.locator(".xterm-rows")).to_contain_text(expected, timeout=60_000)
+
+
+def test_a_session_in_the_browser(cluster: Cluster, agent: Agent, context: BrowserContext, tmp_path: Path) -> None:
+    page = entered(context, cluster, Person(cluster, "tess", tmp_path), "access")
+    page.get_by_role("button", name="Connect to behind").click()
+    page.get_by_label("Log in as").select_option(LOGIN)
+    with context.expect_page() as opening:
+        page.get_by_role("link", name="Open a terminal here").click()
+    terminal = opening.value
+    breaches = watch_for_breaches(terminal)
+    expect(terminal.get_by_role("heading", level=1)).to_have_text(f"{LOGIN} on behind")
+    expect(terminal.get_by_role("status").first).to_contain_text("Connected")
+    coloured = "printf '\\033[38;2;255;0;0mcolour\\033[0m \\xed\\x95\\x9c\\xea\\xb8\\x80\\n'"
+    run(terminal, f"{coloured}; echo hello-$((20+22))", "hello-42")
+    expect(terminal.locator(".xterm-rows")).to_contain_text("한글")
+    run(terminal, "stty size; echo wide-$((1+1))", "wide-2")
+    terminal.set_viewport_size({"width": 700, "height": 600})
+    run(terminal, "echo $(( $(tput cols) < 100 ))-narrow", "1-narrow")
+    assert breaches == []
+    assert barriers(terminal) == []
+    breaches.clear()  # what looks for barriers styles the page as it may not
+    terminal.keyboard.type("exit 3\n")
+    expect(terminal.get_by_text("The session has ended with status 3.")).to_be_visible()
+    terminal.get_by_role("button", name="Open it again").click()
+    run(terminal, "echo again-$((1+1))", "again-2")
+    cluster.tctl("lock", "--user=tess", "--message=enough", "--ttl=10m").ok()
+    expect(terminal.locator(".xterm-rows")).to_contain_text("enough", timeout=20_000)
+    expect(terminal.get_by_role("status").first).to_contain_text("Closed")
+    assert breaches == []
+
+    def recorded() -> bool:
+        uploads = [one for one in all_events(cluster, "session.upload") if one.get("user", "tess") == "tess"]
+        starts = [one for one in all_events(cluster, "session.start") if one["user"] == "tess"]
+        return len(starts) == 2 and len(uploads) >= 2
+
+    until(recorded, "recorded and told")
+
+
+def test_a_second_factor_first(cluster: Cluster, agent: Agent, context: BrowserContext, tmp_path: Path) -> None:
+    cluster.tctl("create", "-f", text=CAREFUL).ok()
+    page = entered(context, cluster, Person(cluster, "mia", tmp_path), "careful")
+    server = next(
+        node["metadata"]["name"]
+        for node in cluster.tctl("nodes", "ls", "--format=json").ok().json
+        if node["spec"]["hostname"] == "behind"
+    )
+    page.goto(f"https://{cluster.proxy}/web/terminal/{server}/{LOGIN}")
+    page.get_by_role("button", name=re.compile("security key or passkey")).click()
+    run(page, "echo proven-$((1+1))", "proven-2")
+    page.keyboard.type("exit\n")
+    expect(page.get_by_text("The session has ended with status 0.")).to_be_visible()
+    starts = [one for one in all_events(cluster, "session.start") if one["user"] == "mia"]
+    assert starts
+    assert starts[0]["with_mfa"]
+
+
+def test_what_may_not_be_opened_says_why(
+    cluster: Cluster, agent: Agent, context: BrowserContext, tmp_path: Path
+) -> None:
+    page = entered(context, cluster, Person(cluster, "nell", tmp_path), "access")
+    page.goto(f"https://{cluster.proxy}/web/terminal/00000000-0000-4000-8000-000000000000/{LOGIN}")
+    expect(page.get_by_role("alert")).to_contain_text("access to node denied")
+    expect(page.get_by_role("alert")).to_contain_text("Event")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", ""])
+def test_a_page_of_another_site_opens_none(cluster: Cluster, origin: str) -> None:
+    context = ssl._create_unverified_context()
+    cookie = {"Cookie": f"__Host-session={'0' * 64}"}
+    with pytest.raises(InvalidStatus) as refused:
+        connect(
+            f"wss://{cluster.proxy}/webapi/terminal",
+            ssl=context,
+            origin=Origin(origin) if origin else None,
+            additional_headers=cookie,
+        ).close()
+    assert refused.value.response.status_code == 403
