@@ -27,7 +27,7 @@ def chromiums(*folders: Path, locale: str = "en-US") -> Iterator[list[BrowserCon
     """A browser for each of several people: Playwright runs once in a thread."""
     program = shutil.which("chromium")
     assert program is not None, "chromium is not installed: scripts/install-test-programs"
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=30_000)
     with contextlib.ExitStack() as closing:
         playwright = closing.enter_context(sync_playwright())
         contexts: list[BrowserContext] = []
