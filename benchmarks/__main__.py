@@ -23,6 +23,7 @@ BENCHMARKS = (
     "certificates",
     "startup",
     "listing",
+    "rules",
     "recording",
 )
 HOW = (

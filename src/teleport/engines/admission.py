@@ -34,6 +34,7 @@ from teleport.policy.options import MergedOptions
 from teleport.policy.principals import host_user
 from teleport.policy.role_set import RoleSet, RoleSetMemory
 from teleport.storage.backend import Gap
+from teleport.storage.feed import Subscription
 from teleport.storage.replica import Replica
 
 log = get_logger("admission")
@@ -242,7 +243,8 @@ class Admissions:
             self._tasks.start(self._reconsider(), "admissions")
         if replica not in self._watched:
             self._watched.add(replica)
-            self._tasks.start(self._watch(replica), "admission changes")
+            changes = replica.changes(WATCHED)  # from here on: none may slip by before the task begins
+            self._tasks.start(self._watch(replica, changes), "admission changes")
         verdict = admission.decide()  # what changed while the client proved its key was told to nobody
         if not verdict.allowed:
             send_away(verdict.reason)
@@ -254,9 +256,8 @@ class Admissions:
         await self._tasks.close()
         self._watched.clear()
 
-    async def _watch(self, replica: Replica) -> None:
+    async def _watch(self, replica: Replica, changes: Subscription) -> None:
         while True:
-            changes = replica.changes(WATCHED)
             try:
                 async for change in changes:
                     self._changed.set()
@@ -264,6 +265,7 @@ class Admissions:
                         break
             finally:
                 changes.close()
+            changes = replica.changes(WATCHED)
             self._changed.set()
             await asyncio.sleep(_GATHER)
 
