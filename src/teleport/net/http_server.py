@@ -167,10 +167,10 @@ class _Connection(HttpToolsProtocol):
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._await_head()
         if self._head_timer is not None:
-            self._head_size += len(data)
-            if self._head_size > self._limits.max_headers + 64 * 1024:  # a piece may hold the body's beginning too
+            if self._head_size > self._limits.max_headers + 64 * 1024:
                 self._refuse(_TOO_LARGE)
                 return
+            self._head_size += len(data)  # looked at with the next piece: this one may hold much of the body too
         super().data_received(data)
 
     def on_message_begin(self) -> None:

@@ -295,6 +295,24 @@ async def test_a_long_head_is_refused() -> None:
         assert here.server.statistics.connections == 0
 
 
+async def test_a_body_that_comes_with_its_head_is_no_part_of_it() -> None:
+    """A loop that is busy takes up many kilobytes at once."""
+    body = b"a" * 150_000
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    theirs.sendall(head + body)
+    async with site() as here:
+        await here.server.serve(ours, None, Address("203.0.113.9", 4711))
+        answer = b""
+        while piece := theirs.recv(1 << 20):
+            answer += piece
+    theirs.close()
+    assert b" 200 " in answer.split(b"\r\n", 1)[0]
+    assert answer.endswith(body)
+
+
 async def test_a_large_body_is_refused() -> None:
     async with site(limits=HttpLimits(max_body=1000)) as here, client_of(here.address) as client:
         assert (await client.request("POST", "/", {}, b"a" * 1001)).status == 413
