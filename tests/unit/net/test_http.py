@@ -310,7 +310,7 @@ async def test_a_body_that_comes_with_its_head_is_no_part_of_it() -> None:
             answer += piece
     theirs.close()
     assert b" 200 " in answer.split(b"\r\n", 1)[0]
-    assert answer.endswith(body)
+    assert body in answer
 
 
 async def test_a_large_body_is_refused() -> None:
