@@ -62,7 +62,7 @@ format: dev
 test: dev web
 	scripts/test-programs
 	cd web && npm test --silent
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 fuzz: dev web
 	$(BIN)/python -m tests.fuzz $(ARGS)

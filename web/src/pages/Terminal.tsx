@@ -118,6 +118,7 @@ function open(
   const screen = new Screen({
     fontFamily: 'ui-monospace, "SFMono-Regular", "Cascadia Mono", "DejaVu Sans Mono", "D2Coding", monospace',
     fontSize: 14,
+    lineHeight: 1.2,
     scrollback: 5000,
     theme: COLOURS,
     screenReaderMode: true,
