@@ -167,8 +167,7 @@ class Browser:
         if len(rest) != 2:
             raise BadParameter("ln [-s] OLD NEW")
         if flags:
-            # our servers take both names in OpenSSH's order, which asyncssh knows of OpenSSH alone
-            await self._client.symlink(self._at(rest[1]), rest[0])
+            await self._client.symlink(rest[0], self._at(rest[1]))
         else:
             await self._client.link(self._at(rest[0]), self._at(rest[1]))
 
