@@ -191,7 +191,7 @@ def test_a_server_joins_by_one_command_and_renews_by_it(alice: Person, cluster: 
     try:
         server.start()
         reload = f"--restart-sshd=kill -HUP {(server.folder / 'pid').read_text().strip()}"
-        said = server.join(f"--token={cluster.join_token()}", "--labels=env=test,place=joined", reload).ok().out
+        said = server.join(f"--token={cluster.join_token()}", "--labels=env=stock,place=joined", reload).ok().out
         assert "joined as" in said
         assert "run this again before" in said
         assert server.config.read_text() == f"Include {server.folder / 'keys' / 'sshd.conf'}\n{before}"
@@ -202,7 +202,7 @@ def test_a_server_joins_by_one_command_and_renews_by_it(alice: Person, cluster: 
         first = (server.folder / "keys" / "ssh_host_teleport_key-cert.pub").read_bytes()
         edited = server.config.read_bytes()
         # again, without a token and with other labels
-        assert "renewed as" in server.join("--labels=env=test,place=renewed", reload).ok().out
+        assert "renewed as" in server.join("--labels=env=stock,place=renewed", reload).ok().out
         assert server.config.read_bytes() == edited
         assert (server.folder / "keys" / "ssh_host_teleport_key-cert.pub").read_bytes() != first
         until(lambda: alice.tsh("ssh", f"{LOGIN}@place=renewed", "echo in").out == "in\n", "it is reached again")

@@ -22,7 +22,7 @@ class StockSshd:
     folder: Path
     name: str
     names: str = ""
-    labels: dict[str, str] = field(default_factory=lambda: {"env": "test"})
+    labels: dict[str, str] = field(default_factory=lambda: {"env": "stock"})
     port: int = field(default_factory=free_port)
     more: dict[str, str] = field(default_factory=dict)
     process: Started | None = None
