@@ -26,7 +26,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def agent(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     """An SSH server that the cluster reaches through its tunnel alone."""
-    started = Agent(cluster, tmp_path_factory.mktemp("agent"), "behind", labels="env=test,place=behind")
+    started = Agent(cluster, tmp_path_factory.mktemp("agent"), "behind", labels="env=test,place=behind,fleet=own")
     try:
         yield started.start(cluster.join_token())
     finally:

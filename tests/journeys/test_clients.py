@@ -24,18 +24,18 @@ def test_a_command_runs_on_all_servers_of_a_label(
     cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
 ) -> None:
     both = sorted(["behind", cluster.name])
-    done = alice.tsh("ssh", f"--log-dir={tmp_path / 'logs'}", f"{LOGIN}@env=test", "echo out; echo err >&2").ok()
+    done = alice.tsh("ssh", f"--log-dir={tmp_path / 'logs'}", f"{LOGIN}@fleet=own", "echo out; echo err >&2").ok()
     assert sorted(done.out.splitlines()) == [f"[{name}] out" for name in both]
     assert sorted(done.err.splitlines()) == [f"[{name}] err" for name in both]
     assert [(tmp_path / "logs" / f"{name}.stdout").read_text() for name in both] == ["out\n", "out\n"]
-    chosen = ("ssh", "--parallel=1", '--query=labels["env"] == "test"', f"{LOGIN}@")
+    chosen = ("ssh", "--parallel=1", '--query=labels["fleet"] == "own"', f"{LOGIN}@")
     partly = alice.tsh(*chosen, f"mkdir {tmp_path}/first 2>/dev/null || exit 3")
     assert partly.status == 3, partly.err
     assert "1 of 2 servers failed:" in partly.err
     assert "exit status 3" in partly.err
     assert alice.tsh("ssh", "--search=behind", f"{LOGIN}@", "echo one").ok().out == "one\n"
     assert alice.tsh("ssh", f"{LOGIN}@place=behind", "echo one").ok().out == "one\n"  # unique: as by its name
-    shell = alice.tsh("ssh", f"{LOGIN}@env=test")
+    shell = alice.tsh("ssh", f"{LOGIN}@fleet=own")
     assert (shell.status, "choose one by its UUID" in shell.err, "behind" in shell.err) == (1, True, True)
     nobody = alice.tsh("ssh", f"{LOGIN}@env=nowhere", "true")
     assert (nobody.status, nobody.err) == (1, f"ERROR: no server fits '{LOGIN}@env=nowhere'\n")
@@ -43,7 +43,7 @@ def test_a_command_runs_on_all_servers_of_a_label(
 
 def test_an_interrupt_ends_a_command_everywhere(alice: Person, agent: Agent, tmp_path: Path) -> None:
     command = f"echo x > {tmp_path}/$$; exec sleep 300"
-    started = Started([str(BIN / "tsh"), "ssh", f"{LOGIN}@env=test", command], tmp_path / "log", alice.environment)
+    started = Started([str(BIN / "tsh"), "ssh", f"{LOGIN}@fleet=own", command], tmp_path / "log", alice.environment)
     until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2, "the command on both servers")
     pids = [int(path.name) for path in tmp_path.glob("[0-9]*")]
     os.kill(started.pid, signal.SIGINT)
@@ -149,7 +149,7 @@ def test_aliases_and_templates_of_tsh_s_own_configuration(
         "proxy_templates:\n"
         f"- {{template: '^([a-z]+)\\.jump:\\d+$', proxy: '127.0.0.1:{cluster.web_port}', host: '$1'}}\n"
         "- {template: '^([a-z]+)\\.found:', query: 'labels[\"place\"] == \"$1\"'}\n"
-        "- {template: '^all:', query: 'labels[\"env\"] == \"test\"'}\n"
+        "- {template: '^all:', query: 'labels[\"fleet\"] == \"own\"'}\n"
     )
     environment = {**alice.environment, "TELEPORT_GLOBAL_TSH_CONFIG": str(tmp_path / "tsh.yaml")}
 

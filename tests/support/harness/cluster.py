@@ -97,7 +97,7 @@ proxy_service:
   public_addr: [{self.proxy}, "10.0.2.2:{self.web_port}"]
 ssh_service:
   enabled: {"yes" if "node" in self.roles else "no"}
-  labels: {{env: test, place: main}}
+  labels: {{env: test, place: main, fleet: own}}
 {self.extra}"""
         )
 
