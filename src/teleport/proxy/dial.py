@@ -211,7 +211,8 @@ class DialDesk:
 
     def _ambiguous(self, identity: Identity, request: DialRequest, client: Address, nodes: list[Node]) -> DialAnswer:
         what = repr(request.target) if request.target else "these labels"
-        problem = BadParameter(f"{what} matches {len(nodes)} servers: choose one by its UUID")
+        verb = "matches" if request.target else "match"
+        problem = BadParameter(f"{what} {verb} {len(nodes)} servers: choose one by its UUID")
         answer = self.refuse(identity, request, client, problem)
         answer.candidates = [
             Candidate(

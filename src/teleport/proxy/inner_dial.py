@@ -60,14 +60,14 @@ class InnerDial:
         theirs.setblocking(False)
         try:
             await self._lead_on(identity, request, outcome, client, HandedOff(theirs))
-        except TeleportError as problem:
+        except BaseException as problem:
+            ours.close()
+            theirs.close()
+            if not isinstance(problem, TeleportError):
+                raise
             figures.FAILED_DIALS.inc()
             answer = self._desk.refuse(identity, request, client, problem)
             raise from_code(answer.code, answer.message, answer.event_id) from problem
-        except BaseException:
-            ours.close()
-            theirs.close()
-            raise
         return InnerConnection(ours, outcome.node.hostname, f"{outcome.node.name}.{identity.cluster}")
 
     async def _lead_on(
