@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from teleport.foundation.errors import BadParameter
-from teleport.policy import patterns, templates
+from teleport.policy import patterns, template_patterns
 from teleport.policy.templates import Traits
 
 ANY_ARGUMENTS = "**"
@@ -21,9 +21,7 @@ _MARKS = "*?\\ \t"
 
 def check(pattern: str) -> None:
     """Raises BadParameter. A pattern may be a template."""
-    if "{{" in pattern or "}}" in pattern:
-        found = templates.template(pattern)
-        pattern = f"{found.prefix}x{found.suffix}"
+    pattern = template_patterns.sample(pattern)
     if len(pattern) > MAX_PATTERN:
         raise BadParameter(f"pattern of {len(pattern)} characters, at most {MAX_PATTERN} are read")
     words = _words(pattern)
@@ -37,20 +35,12 @@ def check(pattern: str) -> None:
 
 def expand(text: str, traits: Traits) -> list[str]:
     """The patterns that a template stands for, with texts of traits as they are; none when it cannot be read."""
-    if "{{" not in text and "}}" not in text:
-        return [text]
-    try:
-        found = templates.template(text)
-        whole = found.expand(traits)
-    except BadParameter:
-        return []
-    end = -len(found.suffix) if found.suffix else None
-    return [found.prefix + literal(one[len(found.prefix) : end]) + found.suffix for one in whole]
+    return template_patterns.expand(text, traits, literal)
 
 
 def literal(text: str) -> str:
     """The pattern of this text alone, within one word."""
-    return "".join(f"\\{char}" if char in _MARKS else char for char in text)
+    return template_patterns.escaped(text, _MARKS)
 
 
 def matches(pattern: str, words: Sequence[str], *, by_base_name: bool = False) -> bool:
