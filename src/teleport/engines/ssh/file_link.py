@@ -77,7 +77,7 @@ class Clerk(Protocol):
 
     @property
     def is_behind(self) -> bool:
-        """Nothing more should be told for now."""
+        """Whether much of what was told still waits to be taken down: the teller pauses."""
         ...
 
     async def caught_up(self) -> None: ...

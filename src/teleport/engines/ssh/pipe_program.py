@@ -9,6 +9,7 @@ from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
+from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.host_users import HostUser, invocation
 from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
@@ -30,7 +31,7 @@ class PipeProgram:
         self._screens = screens
         self._spawner = spawner
         self._user = user
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hang_up = HangUp()
         self._process: Process | None = None
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
@@ -70,7 +71,7 @@ class PipeProgram:
 
     @property
     def is_lost(self) -> bool:
-        return self._lost.done()
+        return self._hang_up.has_come
 
     def type(self, data: bytes) -> None:
         if self._input is not None:
@@ -102,18 +103,13 @@ class PipeProgram:
             self._process.signal(number)
 
     def hang_up(self) -> None:
-        if not self._lost.done():
-            self._lost.set_result(None)
+        self._hang_up.come()
         self.signal(signal.SIGHUP)
         self.signal(signal.SIGCONT)
         self.close()
 
     async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
-        try:
-            await asyncio.wait({waiting, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        return not self._lost.done()
+        return not await self._hang_up.cuts_short(waiting)
 
     async def wait(self) -> int | None:
         """The program has ended, and everything that holds its output; or the client has gone."""
@@ -122,8 +118,8 @@ class PipeProgram:
         assert output is not None
         assert errors is not None
         awaited: set[asyncio.Future[Any]] = {process.exited, output.ended, errors.ended}
-        while awaited and not self._lost.done():
-            await asyncio.wait({*awaited, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        while awaited and not self._hang_up.has_come:
+            await asyncio.wait({*awaited, self._hang_up.future}, return_when=asyncio.FIRST_COMPLETED)
             awaited = {one for one in awaited if not one.done()}
         if not process.exited.done():
             await asyncio.wait({process.exited}, timeout=PARTING)

@@ -11,6 +11,7 @@ import asyncssh
 
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import signal_name, signal_number
+from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.remote_connection import RemoteChannel, RemoteConnection
 from teleport.foundation.errors import Unavailable
 from teleport.wire.terminal import TerminalSize
@@ -39,7 +40,7 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
         self._status: int | None = None
         self._holds: set[str] = set()
         self._ended: asyncio.Future[None] = loop.create_future()
-        self._lost: asyncio.Future[None] = loop.create_future()
+        self._hang_up = HangUp()
 
     async def start(self, sid: str, size: TerminalSize) -> None:
         wish = self._wish
@@ -57,7 +58,7 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
             raise Unavailable(f"the server does not start it: {reason}") from error
         if self._holds:
             self._channel.pause_reading()
-        if self._lost.done():
+        if self._hang_up.has_come:
             self.hang_up()
 
     # -- what the server says: asyncssh.SSHClientSession
@@ -95,7 +96,7 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
 
     @property
     def is_lost(self) -> bool:
-        return self._lost.done()
+        return self._hang_up.has_come
 
     def type(self, data: bytes) -> None:
         if self._channel is not None and not self._channel.is_closing():
@@ -128,20 +129,15 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
                 self._channel.send_signal(signal_name(number))
 
     def hang_up(self) -> None:
-        if not self._lost.done():
-            self._lost.set_result(None)
+        self._hang_up.come()
         self.signal(_UNKNOWN_SIGNAL)
         self.close()
 
     async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
-        try:
-            await asyncio.wait({waiting, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        return not self._lost.done()
+        return not await self._hang_up.cuts_short(waiting)
 
     async def wait(self) -> int | None:
-        awaited: set[asyncio.Future[Any]] = {self._ended, self._lost}
+        awaited: set[asyncio.Future[Any]] = {self._ended, self._hang_up.future}
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if not self._ended.done():
             await asyncio.wait({self._ended}, timeout=PARTING)

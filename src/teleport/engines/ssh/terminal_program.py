@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from teleport.engines.ssh.backend import Screens, Wish
+from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.host_users import HostUser, invocation
 from teleport.engines.ssh.login_records import LoginRecord
 from teleport.engines.ssh.opening import Opening
@@ -40,7 +41,7 @@ class TerminalProgram:
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
         self._holds: set[str] = set()
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hang_up = HangUp()
 
     async def start(self, sid: str, size: TerminalSize) -> None:
         self._terminal = terminal = Terminal(self._user, size, self._modes)
@@ -69,7 +70,7 @@ class TerminalProgram:
         self._output = DescriptorReader(terminal.master, self._screens.show, is_terminal=True)
         for reason in self._holds:
             self._output.hold(reason)
-        if self._lost.done():
+        if self._hang_up.has_come:
             self.hang_up()
 
     async def _opening(self, record: LoginRecord, *, greets_by_pam: bool) -> Opening:
@@ -114,37 +115,32 @@ class TerminalProgram:
             self._process.signal(number)
 
     def hang_up(self) -> None:
-        if not self._lost.done():
-            self._lost.set_result(None)
+        self._hang_up.come()
         self.signal(signal.SIGHUP)
         self.signal(signal.SIGCONT)
         self.close()
 
     @property
     def is_lost(self) -> bool:
-        return self._lost.done()
+        return self._hang_up.has_come
 
     async def unless_lost(self, waiting: asyncio.Task[Any]) -> bool:
-        try:
-            await asyncio.wait({waiting, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        return not self._lost.done()
+        return not await self._hang_up.cuts_short(waiting)
 
     async def wait(self) -> int | None:
         assert self._process is not None
         assert self._output is not None
         exited, ended = self._process.exited, self._output.ended
-        awaited: set[asyncio.Future[Any]] = {exited, self._lost}
+        awaited: set[asyncio.Future[Any]] = {exited, self._hang_up.future}
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        if self._lost.done():
+        if self._hang_up.has_come:
             await asyncio.wait({exited}, timeout=PARTING)
             return exited.result() if exited.done() else None
         status = exited.result()
         if not ended.done():
             # programs may still hold the terminal; what they write from here on has no reader
             self._output.finish()
-            awaited = {ended, self._lost}
+            awaited = {ended, self._hang_up.future}
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         return status
 

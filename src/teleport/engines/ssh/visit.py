@@ -176,7 +176,7 @@ class Visit(asyncssh.SSHServer):
             event_id = self.audit.connection_rejected(identity, admission.login, limit)
             log.info("too many connections", user=identity.username, limit=limit, event=event_id)
             of = f"max_connections of role {', '.join(admission.roles_limiting_connections())}"
-            return f"your roles allow {limit} connections at once ({of}), end another one first (event {event_id})"
+            return f"your roles limit connections to {limit} at once ({of}): end another one first (event {event_id})"
         except TeleportError as problem:
             reason = f"your roles limit your connections, which cannot be counted now: {problem.message}"
             return self._refuse(identity, admission.login, reason)
