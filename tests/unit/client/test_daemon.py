@@ -117,7 +117,7 @@ def test_who_leaves_ends_the_command(proxy: SmallProxy, daemon: object, short_ho
         process.stdin.flush()
         assert process.stdout.read(1) == b"x"
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(10) == 130
     until((tmp_path / "ended").exists, "the remote command saw its end")
 
 
