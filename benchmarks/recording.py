@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Iterator
 
 from benchmarks.figures import Figure, ratio
-from benchmarks.yardstick import Bench, bench, timed
+from benchmarks.yardstick import Bench, bench, timed, until
 
 SIZE = 200_000_000
 MODE = """kind: session_recording_config
@@ -36,8 +35,7 @@ def recording(mode: str) -> Iterator[Bench]:
     with bench() as stage, _key_agent(stage):
         stage.cluster.tctl("create", "-f", "-", text=MODE.format(mode=mode)).ok()
         is_proxy = mode == "proxy"
-        while _asks_agent(stage) is not is_proxy:
-            time.sleep(0.2)
+        until(lambda: _asks_agent(stage) is is_proxy, "the recording mode has reached the proxy")
         yield stage
 
 

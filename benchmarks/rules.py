@@ -92,7 +92,7 @@ async def _changed_role(directory: Path) -> list[Figure]:
     """What an agent does with its open connections, on the loop that carries them."""
     taken, longest = [], []
     async with site(directory) as here:
-        admissions, waits, decided = Admissions(), _Waits(), 0
+        admissions, waits, decided, all_decided = Admissions(), _Waits(), 0, asyncio.Event()
         ours, theirs = socket.socketpair()
         expires = here.clock.now() + timedelta(hours=8)
         incoming = IncomingRequest(kind="node", resource_id=here.post.host_id, client_addr="192.0.2.1:1024")
@@ -100,6 +100,8 @@ async def _changed_role(directory: Path) -> list[Figure]:
         def count() -> None:
             nonlocal decided
             decided += 1
+            if decided == policy.CONNECTIONS:
+                all_decided.set()
 
         here.cluster.put(_role(here.cluster.revision + 1, 9))
         for number in range(policy.CONNECTIONS):
@@ -115,10 +117,10 @@ async def _changed_role(directory: Path) -> list[Figure]:
         watching = TaskOwner("waits")
         watching.start(waits.watch())
         for round_ in range(ROUNDS):
+            all_decided.clear()
             decided, waits.longest, begun = 0, 0.0, time.perf_counter()
             here.cluster.put(_role(here.cluster.revision + 1, round_ + 10))
-            while decided < policy.CONNECTIONS:
-                await asyncio.sleep(_LOOK_EVERY)
+            await all_decided.wait()
             taken.append(time.perf_counter() - begun)
             longest.append(waits.longest * 1e3)
         await watching.close()

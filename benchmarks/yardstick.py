@@ -21,11 +21,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from harness.cluster import Agent, Cluster
 from harness.people import Person
 from harness.ports import free_port
-from harness.processes import BIN, Started
+from harness.processes import BIN, Started, until
 
 ACCOUNT = "teleport-bench"
 
-__all__ = ["BIN", "Bench", "account", "bench", "cpu_seconds", "memory_kib", "offspring", "stock_sshd", "timed"]
+__all__ = [
+    "BIN", "Bench", "account", "bench", "cpu_seconds", "memory_kib", "offspring", "stock_sshd", "timed", "until",
+]  # fmt: skip
 
 
 @functools.cache

@@ -26,7 +26,7 @@ def test_one_connection_at_a_time(cluster: Cluster, agent: Agent, tmp_path: Path
         terminal.run("echo here-$((1+1))", "here-2")
         refused = visitor.tsh("ssh", f"{LOGIN}@{cluster.name}", "true")
         assert refused.status != 0
-        assert "your roles allow 1 connections at once (max_connections of role one-at-a-time)" in refused.err
+        assert "your roles limit connections to 1 at once (max_connections of role one-at-a-time)" in refused.err
         semaphores = cluster.tctl("get", "semaphores", "--format=json").ok().json
         assert [one["metadata"]["name"] for one in semaphores if one["metadata"]["name"] == "una"] == ["una"]
         terminal.send("exit\n")

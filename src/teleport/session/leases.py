@@ -86,7 +86,7 @@ class Leases:
             await self._sink.hold_lease(lease.kind, lease.name, lease.id, lease.limit)
         except LimitExceeded:
             self._held.discard(lease)
-            lease.on_lost(f"your roles allow {lease.limit} connections at once, and others took their places")
+            lease.on_lost(f"your roles limit connections to {lease.limit} at once, and others took their places")
         except (TeleportError, OSError, TimeoutError) as error:
             log.warning("a lease could not be renewed yet", kind=lease.kind, user=lease.name, error=error)
         if lease not in self._held:  # it was released meanwhile, and the renewal came after
