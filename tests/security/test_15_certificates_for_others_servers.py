@@ -24,6 +24,8 @@ from teleport.foundation.errors import AccessDenied, NotAuthenticated, NotFound,
 from teleport.model.resource import Metadata
 from teleport.model.resources.node import Node, NodeSpec
 from teleport.model.resources.role_conditions import RoleConditions
+from teleport.model.resources.user import User
+from teleport.model.resources.user_login_state import UserLoginState, UserLoginStateSpec
 
 
 @pytest.fixture
@@ -115,6 +117,20 @@ async def test_what_the_person_may_not_a_proxy_may_not(cluster: TestCluster) -> 
         await proxy.call(agentless.ISSUE_LOGIN, wanted(test, forged))
     await cluster.role("tester", RoleConditions(logins=["root"]))
     with pytest.raises(AccessDenied):
+        await proxy.call(agentless.ISSUE_LOGIN, wanted(test, certificate))
+
+
+async def test_what_an_access_list_took_back_opens_nothing(cluster: TestCluster) -> None:
+    test, proxy = await node(cluster, env="test"), await cluster.host("Proxy")
+    certificate = await shown(cluster, "bob")
+    await proxy.call(agentless.ISSUE_LOGIN, wanted(test, certificate))
+    user = await cluster.store.get(User, "bob")
+    until = cluster.clock.now() + timedelta(hours=12)
+    spec = UserLoginStateSpec(withdrawn_roles=dict.fromkeys(user.spec.roles, until))
+    await cluster.store.create(UserLoginState(metadata=Metadata(name="bob"), spec=spec))
+    user.spec.roles = []
+    await cluster.store.overwrite(user)
+    with pytest.raises(AccessDenied, match="access list"):
         await proxy.call(agentless.ISSUE_LOGIN, wanted(test, certificate))
 
 

@@ -31,6 +31,7 @@ from teleport.model.resources.lock import Lock
 from teleport.model.resources.node import Node
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.user import User
+from teleport.model.resources.user_login_state import UserLoginState
 from teleport.policy.access import AccessState, can_access_node
 from teleport.storage.replica import Replica
 
@@ -80,6 +81,7 @@ class Agentless:
         identity = await self._person(caller, request)
         if identity.user_type == "local" and await self._cluster.store.find(User, identity.username) is None:
             await self._guard.refuse(caller, "the user of this certificate does not exist any more")
+        await self._refuse_withdrawn(caller, identity)
         role_set = await role_set_of(self._cluster, identity)
         state = AccessState.of(
             identity,
@@ -152,6 +154,15 @@ class Agentless:
         except NotAuthenticated as problem:
             await self._guard.refuse(caller, problem.message)
             raise
+
+    async def _refuse_withdrawn(self, caller: Caller, identity: Identity) -> None:
+        """What an access list gave ends with the membership, also in certificates from before."""
+        state = await self._cluster.store.find(UserLoginState, identity.username)
+        if state is None:
+            return
+        user = await self._cluster.store.find(User, identity.username)
+        if gone := state.withdrawn_from(identity, user, self._cluster.clock.now()):
+            await self._guard.refuse(caller, gone)
 
     async def _is_recorded_at_proxy(self) -> bool:
         return (await self._cluster.store.get_singleton(SessionRecordingConfig)).spec.at_proxy
