@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import LOGIN
@@ -16,7 +19,7 @@ from harness.processes import until
 from harness.witnesses import all_events
 from playwright.sync_api import BrowserContext, Page, expect
 from websockets import InvalidStatus, Origin
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 CAREFUL = """
 kind: role
@@ -125,3 +128,44 @@ def test_a_page_of_another_site_opens_none(cluster: Cluster, origin: str) -> Non
             additional_headers=cookie,
         ).close()
     assert refused.value.response.status_code == 403
+
+
+@contextmanager
+def raw_terminal(cluster: Cluster, person: Person, token: str = "") -> Iterator[ClientConnection]:
+    """What a page does, without one: the bearer token of the session, or another, in the first message."""
+    browser = person.sign_up(person.invite("access", LOGIN))
+    (server,) = (
+        node["metadata"]["name"]
+        for node in cluster.tctl("nodes", "ls", "--format=json").ok().json
+        if node["spec"]["hostname"] == "behind"
+    )
+    with connect(
+        f"wss://{cluster.proxy}/webapi/terminal",
+        ssl=ssl._create_unverified_context(),
+        origin=Origin(f"https://{cluster.proxy}"),
+        additional_headers={"Cookie": f"__Host-session={browser.cookie('__Host-session')}"},
+    ) as link:
+        link.send(json.dumps({"token": token or browser.bearer, "server": server, "login": LOGIN}))
+        yield link
+
+
+def told(link: ClientConnection) -> dict[str, Any]:
+    """The next that is no output."""
+    while isinstance(message := link.recv(timeout=60), bytes):
+        pass
+    found: dict[str, Any] = json.loads(message)
+    return found
+
+
+def test_a_session_that_ends_elsewhere_ends_its_terminals(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
+    with raw_terminal(cluster, Person(cluster, "olaf", tmp_path)) as link:
+        assert told(link) == {"state": "open", "name": "behind"}
+        cluster.tctl("users", "reset", "olaf").ok()  # takes all of the person's web sessions
+        ended = told(link)
+        assert (ended["state"], ended["code"]) == ("failed", "not_authenticated")
+
+
+def test_a_page_without_the_token_of_its_session_opens_none(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
+    with raw_terminal(cluster, Person(cluster, "pia", tmp_path), "0" * 64) as link:
+        assert told(link)["state"] == "failed"
+    assert not [one for one in all_events(cluster, "session.start") if one["user"] == "pia"]

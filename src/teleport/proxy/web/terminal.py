@@ -21,7 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from teleport.api.client import Client
 from teleport.api.json_value import read_json
-from teleport.api.routes import certificates
+from teleport.api.route import Empty
+from teleport.api.routes import certificates, cluster
 from teleport.api.routes.login import WebSessionGrant
 from teleport.api.routes.mfa import MfaResponse
 from teleport.credentials import x509
@@ -128,7 +129,7 @@ class Terminals:
         reached = await self._dial().open(x509.to_der(keys.tls_certificate), request, client)
         connection = await self._log_in(reached, opening.login, keys)
         try:
-            await self._converse(socket, connection, opening, reached.name)
+            await self._converse(socket, connection, opening, reached.name, self._api(socket, grant.session_id))
         finally:
             connection.abort()
 
@@ -184,7 +185,12 @@ class Terminals:
         return connection
 
     async def _converse(
-        self, socket: WebSocket, connection: asyncssh.SSHClientConnection, opening: Opening, name: str
+        self,
+        socket: WebSocket,
+        connection: asyncssh.SSHClientConnection,
+        opening: Opening,
+        name: str,
+        person: Client,
     ) -> None:
         try:
             process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(
@@ -199,7 +205,7 @@ class Terminals:
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(_type(socket, process), name="terminal input"),
-                group.create_task(self._stay_allowed(socket, process), name="terminal session"),
+                group.create_task(_stay_allowed(socket, process, person), name="terminal session"),
             ]
             await _show(socket, process)
             for helper in helpers:
@@ -212,17 +218,6 @@ class Terminals:
         if process.exit_signal is not None:
             return str(process.exit_signal[0])
         return ""
-
-    async def _stay_allowed(self, socket: WebSocket, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        """A session that has ended, wherever it did, takes its terminals along."""
-        while True:
-            await asyncio.sleep(CHECK_EVERY)
-            try:
-                await self._sessions.of_cookie(socket)
-            except TeleportError as problem:
-                await _tell(socket, state="failed", code=problem.code, message=problem.message, eventId="")
-                process.channel.abort()
-                return
 
 
 class _Place:
@@ -288,6 +283,20 @@ async def _type(socket: WebSocket, process: asyncssh.SSHClientProcess[bytes]) ->
         log.debug("the input of a terminal ends", error=problem)
     finally:
         process.channel.abort()
+
+
+async def _stay_allowed(socket: WebSocket, process: asyncssh.SSHClientProcess[bytes], person: Client) -> None:
+    """A web session that has ended, wherever it did, takes its terminals along. To ask is no sign of life in it."""
+    while True:
+        await asyncio.sleep(CHECK_EVERY)
+        try:
+            await person.call(cluster.WHO_AM_I, Empty())
+        except Unavailable:
+            continue  # auth is away: what was allowed goes on
+        except TeleportError as problem:
+            await _tell(socket, state="failed", code=problem.code, message=problem.message, eventId=problem.event_id)
+            process.channel.abort()
+            return
 
 
 async def _show(socket: WebSocket, process: asyncssh.SSHClientProcess[bytes]) -> None:
