@@ -15,6 +15,7 @@ from teleport.api.routes.hosts import HostCredentials, Join, RenewHost
 from teleport.auth.authorities import pem_octets
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
+from teleport.auth.host_ids import HostIds
 from teleport.auth.settings import HOST_CERTIFICATE_TTL
 from teleport.auth.tokens import static_tokens
 from teleport.credentials import ssh_certificates, x509
@@ -85,6 +86,7 @@ class Hosts:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._store = cluster.store
+        self._ids = HostIds(cluster.store)
 
     async def join(self, caller: Caller, request: Join) -> HostCredentials:
         """A host's first identity, earned by a token."""
@@ -104,7 +106,7 @@ class Hosts:
         )
         if token is None or not decision.allowed:
             raise await self._refused(caller, request, token, decision.reason, REFUSAL)
-        await self._check_not_present(caller, request, token, host)
+        await self._check_not_taken(caller, request, token, host)
         if not await self._use_up(token):
             raise await self._refused(caller, request, token, "the token is used up", REFUSAL)
         credentials = await self.issue(host)
@@ -123,7 +125,9 @@ class Hosts:
             event_id = await self._cluster.journal.record(event)
             raise AccessDenied("a host renews its own identity, in the role it has", event_id=event_id)
         system_roles = identity.system_roles if host.role == "Instance" else ()
-        return await self.issue(msgspec.structs.replace(host, system_roles=system_roles))
+        credentials = await self.issue(msgspec.structs.replace(host, system_roles=system_roles))
+        await self._ids.hold(host.role, host.host_id, credentials.expires)
+        return credentials
 
     async def issue(self, host: HostRequest, ttl: timedelta = HOST_CERTIFICATE_TTL) -> HostCredentials:
         """Certificates for a host that has proved itself, or that runs in this process."""
@@ -166,8 +170,8 @@ class Hosts:
         except BadParameter:
             return None  # no token is called like this
 
-    async def _check_not_present(self, caller: Caller, request: Join, token: Token, host: HostRequest) -> None:
-        """A token must not give a stranger the name of a host that is there, in whatever role it is.
+    async def _check_not_taken(self, caller: Caller, request: Join, token: Token, host: HostRequest) -> None:
+        """A token must not give a stranger the name of a host that is there, or away, in whatever role it is.
 
         One process may be several services: a token for all of them lets it add another.
         """
@@ -177,6 +181,10 @@ class Hosts:
             if await self._store.find(kind, host.host_id) is not None:
                 why = f"a {role} with host id {host.host_id} is connected"
                 raise await self._refused(caller, request, token, why, f"{why}; let it renew its identity instead")
+            if await self._ids.is_held(role, host.host_id):
+                why = f"a {role} with host id {host.host_id} has joined and its certificate is still good"
+                what_to_do = "let it come back with the identity it has, or remove host_uuid from the data directory"
+                raise await self._refused(caller, request, token, why, f"{why}; {what_to_do} to join as a new host")
 
     async def _use_up(self, token: Token) -> bool:
         """Count one use, over what was read: two hosts cannot share the last one."""

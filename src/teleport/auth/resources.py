@@ -18,6 +18,7 @@ from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.defaults import default_singleton
 from teleport.auth.guard import Guard
+from teleport.auth.host_ids import HostIds
 from teleport.auth.listing import known_kind, read_verb
 from teleport.auth.resource_events import record_change
 from teleport.auth.resource_rules import MAX_RESOURCE, NO_RULES, RULES, Ground
@@ -52,6 +53,7 @@ class Resources:
         self._guard = guard
         self._ground = ground
         self._admin_actions = admin_actions
+        self._host_ids = HostIds(cluster.store)
 
     async def get(self, caller: Caller, request: ResourceName) -> ResourceAnswer:
         """Raises NotFound, AccessDenied."""
@@ -159,6 +161,8 @@ class Resources:
         figures.HEARTBEATS.inc()
         await self._guard.require(caller, "update", kind.name, resource=resource)
         await self._before_write(caller, kind, resource, old)
+        if old is None and resource.key == caller.host_id:
+            await self._host_ids.seen(caller)
         now = self._cluster.clock.now()
         latest = now + MAX_HEARTBEAT_TTL
         resource.metadata.expires = min(resource.metadata.expires or now + HEARTBEAT_TTL, latest)

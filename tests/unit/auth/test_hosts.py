@@ -80,6 +80,37 @@ async def test_a_token_does_not_give_away_the_name_of_a_connected_host(cluster: 
         await cluster.stranger().call(hosts.JOIN, joining(token, host_id=host_id))
 
 
+async def test_a_token_does_not_give_away_the_name_of_a_host_that_is_away(cluster: TestCluster) -> None:
+    token = await token_for(cluster, "Node")
+    host_id = str(uuid.uuid4())
+    stranger = cluster.stranger()
+    await stranger.call(hosts.JOIN, joining(token, host_id=host_id))
+    await stranger.call(hosts.JOIN, joining(token, host_id=host_id))  # the answer never came: it asks again
+    agent = await cluster.host("Node", host_id)
+    await agent.put(Node(metadata=Metadata(name=host_id), spec=NodeSpec(hostname="web")))
+    cluster.clock.advance(timedelta(hours=12))
+    await cluster.store.backend.sweep()
+    assert await cluster.store.find(Node, host_id) is None
+    token = await token_for(cluster, "Node")
+    with pytest.raises(AccessDenied, match="certificate is still good"):
+        await stranger.call(hosts.JOIN, joining(token, host_id=host_id))
+
+
+async def test_a_host_keeps_its_id_with_each_renewal_and_no_longer(cluster: TestCluster) -> None:
+    host_id = str(uuid.uuid4())
+    agent, keys = await cluster.host("Node", host_id), key_pair()
+    renewal = hosts.RenewHost(
+        host_id=host_id, node_name="web", role="Node", public_ssh_key=keys.ssh, public_tls_key=keys.tls
+    )
+    got = await agent.call(hosts.RENEW, renewal)
+    token = await token_for(cluster, "Node")
+    with pytest.raises(AccessDenied, match="certificate is still good"):
+        await cluster.stranger().call(hosts.JOIN, joining(token, host_id=host_id))
+    cluster.clock.advance(got.expires - cluster.clock.now() + timedelta(seconds=1))
+    token = await token_for(cluster, "Node")
+    await cluster.stranger().call(hosts.JOIN, joining(token, host_id=host_id))
+
+
 async def test_other_methods_and_bad_names_are_refused_by_name(cluster: TestCluster) -> None:
     token = await token_for(cluster, "Node")
     with pytest.raises(Unsupported, match="iam"):
