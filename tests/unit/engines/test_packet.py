@@ -7,12 +7,16 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from teleport.engines.ssh.packet import TunedChannel, TunedConnection
+from teleport.engines.ssh.inlet import Inlet
+from teleport.engines.ssh.packet import TunedChannel, TunedConnection, _Arrivals
 
 GCM, CTR = "aes128-gcm@openssh.com", "aes256-ctr"
 SIZE = 5_000_000
@@ -56,6 +60,12 @@ class Echo(asyncssh.SSHServerSession[bytes]):
         return True
 
 
+class LentEcho(Echo):
+    """Keeps nothing of what it is shown: an answer is made of it at once, or copied."""
+
+    borrows_input = True
+
+
 class Owner(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         return False
@@ -64,14 +74,26 @@ class Owner(asyncssh.SSHServer):
         return Echo()
 
 
+class Lender(Owner):
+    def session_requested(self) -> Echo:
+        return LentEcho()
+
+
 @asynccontextmanager
-async def server(kind: type[asyncssh.SSHServerConnection], **options: Any) -> AsyncIterator[int]:
+async def server(
+    kind: type[asyncssh.SSHServerConnection], owner: type[Owner] = Owner, **options: Any
+) -> AsyncIterator[int]:
     key = asyncssh.generate_private_key("ssh-ed25519")
     settings = await asyncssh.SSHServerConnectionOptions.construct(
-        server_factory=Owner, server_host_keys=[key], encoding=None, gss_host=None, config=None, **options
+        server_factory=owner, server_host_keys=[key], encoding=None, gss_host=None, config=None, **options
     )
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: kind(loop, settings), "127.0.0.1", 0)
+
+    def protocol() -> asyncio.BaseProtocol:
+        connection = kind(loop, settings)
+        return Inlet(connection) if type(connection) is TunedServer else connection
+
+    listening = await loop.create_server(protocol, "127.0.0.1", 0)
     async with listening:
         yield listening.sockets[0].getsockname()[1]
 
@@ -118,7 +140,7 @@ async def test_everything_comes_back_as_it_was(kind: type[asyncssh.SSHServerConn
 @pytest.mark.parametrize("side", ["server", "client"])
 async def test_new_keys_in_the_middle_lose_nothing(side: str) -> None:
     data = os.urandom(SIZE)
-    limit = {"rekey_bytes": 300_000}
+    limit: dict[str, Any] = {"rekey_bytes": 300_000}
     async with server(TunedServer, encryption_algs=[GCM], **(limit if side == "server" else {})) as port:
         assert await carried(port, data, **(limit if side == "client" else {})) == data
 
@@ -139,9 +161,10 @@ async def test_a_peer_with_little_room_gets_everything(cipher: str, window: int,
     assert ran.stdout == data
 
 
-async def test_channels_side_by_side_keep_their_own() -> None:
+@pytest.mark.parametrize("owner", [Owner, Lender])
+async def test_channels_side_by_side_keep_their_own(owner: type[Owner]) -> None:
     inputs = [os.urandom(1_000_000) for _ in range(4)]
-    async with server(TunedServer, encryption_algs=[GCM]) as port, connected(port) as client:
+    async with server(TunedServer, owner, encryption_algs=[GCM]) as port, connected(port) as client:
         ran = await asyncio.gather(*(client.run("echo", input=data, encoding=None) for data in inputs))
     assert [one.stdout for one in ran] == inputs
 
@@ -177,6 +200,25 @@ async def test_a_changed_bit_ends_the_connection(kind: type[asyncssh.SSHServerCo
         assert ran.exit_status is None
         async with asyncio.timeout(10):
             await client.wait_closed()
+
+
+async def test_what_came_before_a_changed_bit_stays_as_it_was() -> None:
+    """Opening a packet writes over the end of the one before it, for as long as it is looked at."""
+    key = AESGCM(bytes(16))
+    cipher: Any = SimpleNamespace(open=lambda packet, content: key.decrypt_into(bytes(12), packet[4:], None, content))
+    first = memoryview(bytes(4) + key.encrypt(bytes(12), bytes(10) + b"first" + bytes(5), None))
+    arrivals, channel = _Arrivals(), Mock()
+    arrivals.open(cipher, first)
+    arrivals.keep(channel, 5)
+
+    def fail(packet: memoryview, content: memoryview) -> None:
+        content[:] = b"x" * len(content)
+        raise asyncssh.misc.MACError("no")
+
+    with pytest.raises(asyncssh.misc.MACError):
+        arrivals.open(cast("Any", SimpleNamespace(open=fail)), first)
+    arrivals.deliver()
+    channel._accept_data.assert_called_once_with(b"first")
 
 
 async def test_data_past_the_window_ends_the_connection_on_the_short_path_too() -> None:

@@ -23,7 +23,12 @@ log = get_logger("ssh")
 
 
 class Run(Protocol):
-    """What a channel runs. Everything but `run` returns at once."""
+    """What a channel runs. Everything but `run` returns at once.
+
+    `borrows_input`: what `take_input` is given changes afterwards; who keeps some of it copies it.
+    """
+
+    borrows_input: bool
 
     async def run(self) -> None: ...
 
@@ -66,6 +71,11 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         self._is_lost = False
         self._input_ended = False
         self._early: list[bytes] = []
+
+    @property
+    def borrows_input(self) -> bool:
+        """See `Run`."""
+        return self._run is not None and self._run.borrows_input
 
     # -- what asyncssh tells
 

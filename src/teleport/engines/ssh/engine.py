@@ -13,6 +13,7 @@ from teleport.engines.ssh.algorithms import server_options
 from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.connection import ServerConnection
+from teleport.engines.ssh.inlet import Inlet
 from teleport.engines.ssh.local_backend import LocalBackend
 from teleport.engines.ssh.remote_backend import RemoteBackend
 from teleport.engines.ssh.runs import run_for
@@ -66,12 +67,12 @@ class SshEngine:
         link = ServerConnection(loop, mine, visit, connection.client_address)
         visit.attach(link)
         try:
-            await loop.create_connection(lambda: link, sock=connection.raw.sock)
+            await loop.create_connection(lambda: Inlet(link), sock=connection.raw.sock)
         except BaseException:
             connection.raw.close()
             raise
         if connection.raw.leftover:
-            link.data_received(connection.raw.leftover)
+            link.take(memoryview(connection.raw.leftover))
 
     async def _options_for(self, post: Post) -> asyncssh.SSHServerConnectionOptions:
         seconds, count = keep_alive(post.replica)

@@ -25,6 +25,8 @@ KEYS: dict[Mode, str] = {
 class GuestRun:
     """A guest's channel: the run it serves, and the screen of a party in the session."""
 
+    borrows_input = False
+
     def __init__(self, channel: SessionChannel, live: LiveSession, mode: Mode) -> None:
         visit = channel.visit
         identity = visit.identity

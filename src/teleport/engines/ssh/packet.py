@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import threading
 import time
 from typing import Any, Final, cast
 
@@ -25,6 +26,8 @@ from asyncssh.misc import MACError, ProtocolError
 from asyncssh.packet import SSHPacket
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from teleport.engines.ssh.inlet import READ_SIZE
 
 MAX_PACKET: Final = 256 << 10
 """Longest packet taken from a peer, as in OpenSSH."""
@@ -49,8 +52,9 @@ _length = struct.Struct(">I").unpack_from
 _channel_header = struct.Struct(">II").pack
 _data_header = struct.Struct(">BBII")
 """Of a decrypted packet: size of the padding, kind, channel, size of the data or by how much a window grows."""
+_HEAD: Final = _data_header.size
 _PADDING: Final = bytes(20)
-_ENVELOPE: Final = _LENGTH + _data_header.size + len(_PADDING) + _TAG
+_ENVELOPE: Final = _LENGTH + _HEAD + len(_PADDING) + _TAG
 
 
 class _Cipher:
@@ -72,10 +76,10 @@ class _Cipher:
         self.count()
         return end
 
-    def open(self, packet: memoryview) -> bytes:
-        """The content of the next packet, which does not count yet. Raises MACError."""
+    def open(self, packet: memoryview, content: memoryview) -> None:
+        """Write what is in the next packet, which does not count yet, to `content`. Raises MACError."""
         try:
-            return self._keyed.decrypt(self._counted._iv, packet[_LENGTH:], packet[:_LENGTH])  # noqa: SLF001
+            self._keyed.decrypt_into(self._counted._iv, packet[_LENGTH:], packet[:_LENGTH], content)  # noqa: SLF001
         except InvalidTag:
             raise MACError("MAC verification failed") from None
 
@@ -84,25 +88,60 @@ class _Cipher:
         self._counted._update_iv()  # noqa: SLF001
 
 
-class _Arrivals:
-    """What packets that came together bring for channels, until it is told to them: data for one, room for any."""
+class _Room(threading.local):
+    """Where packets are opened: one place for each loop, since what was opened is told before others open theirs."""
 
-    __slots__ = ("_pieces", "_widened", "channel", "size")
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE + MAX_PACKET))
+
+
+_room = _Room()
+
+
+class _Arrivals:
+    """What packets that came together bring for channels, until it is told to them: data for one, room for any.
+
+    Each packet is opened so that its data follows what is there: its head then lies on the last bytes of that, which
+    are put back.
+    """
+
+    __slots__ = ("_covered", "_view", "_widened", "channel", "size")
 
     def __init__(self) -> None:
         self.channel: SSHChannel[bytes] | None = None
         self.size = 0
-        self._pieces: list[memoryview] = []
+        self._view = _room.view
+        self._covered = b""
         self._widened: dict[SSHChannel[bytes], None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._pieces or self._widened)
+        return self.channel is not None or bool(self._widened)
 
-    def add(self, channel: SSHChannel[bytes], piece: memoryview) -> None:
-        """More data for the channel that some waits for already, or the first."""
+    def is_full(self, packet: int) -> bool:
+        """Whether a packet of so many bytes finds no room behind what is there."""
+        return self.size + packet > len(self._view)
+
+    def open(self, cipher: _Cipher, packet: memoryview) -> memoryview:
+        """The content of a packet: good until `keep` or `leave`. Raises MACError."""
+        start = self.size
+        self._covered = bytes(self._view[start : start + _HEAD])
+        content = self._view[start : start + len(packet) - _LENGTH - _TAG]
+        try:
+            cipher.open(packet, content)
+        except MACError:
+            self.leave()  # what came before it is good
+            raise
+        return content
+
+    def keep(self, channel: SSHChannel[bytes], size: int) -> None:
+        """The packet has more data for the channel that some waits for already, or the first."""
+        self.leave()
         self.channel = channel
-        self.size += len(piece)
-        self._pieces.append(piece)
+        self.size += size
+
+    def leave(self) -> None:
+        """The packet has nothing more for us."""
+        self._view[self.size : self.size + _HEAD] = self._covered
 
     def widen(self, channel: SSHChannel[bytes], room: int) -> None:
         """The peer takes more data on this channel."""
@@ -111,10 +150,12 @@ class _Arrivals:
 
     def deliver(self) -> None:
         """Tell the channels. They may do anything with the connection then."""
-        channel, data, widened = self.channel, b"".join(self._pieces), self._widened
-        self.channel, self.size, self._pieces, self._widened = None, 0, [], {}
+        channel, data, widened = self.channel, self._view[_HEAD : _HEAD + self.size], self._widened
+        self.channel, self.size, self._widened = None, 0, {}
         if channel is not None:
-            channel._accept_data(data)  # noqa: SLF001
+            # who says so keeps nothing of it, so that a copy is spared
+            is_lent = getattr(channel._session, "borrows_input", False) and not channel._recv_paused  # noqa: SLF001
+            channel._accept_data(cast("bytes", data) if is_lent else bytes(data))  # noqa: SLF001
         for channel in widened:
             channel._flush_send_buf()  # noqa: SLF001
 
@@ -219,6 +260,10 @@ class TunedConnection(SSHConnection):
     # -- receiving
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        self.take(memoryview(data))
+
+    def take(self, data: memoryview) -> None:
+        """What has arrived; nothing of it is kept but copies."""
         if self._recv_seq < _SETTING_UP:
             self._acknowledge_quickly()
         encryption = self._recv_encryption
@@ -227,7 +272,7 @@ class TunedConnection(SSHConnection):
                 self._opening = _Cipher(encryption)
             self._receive_fast(self._opening, data)
         else:
-            super().data_received(data, datatype)
+            super().data_received(bytes(data))
         if self._is_congested:
             self._check_flood()
 
@@ -243,10 +288,10 @@ class TunedConnection(SSHConnection):
             if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def _receive_fast(self, cipher: _Cipher, data: bytes) -> None:
+    def _receive_fast(self, cipher: _Cipher, data: memoryview) -> None:
         self._reset_keepalive_timer()
         try:
-            left = self._take(cipher, data)
+            left = self._take_whole(cipher, data)
         except asyncssh.DisconnectError as error:
             self._send_disconnect(error.code, error.reason, error.lang)
             self._force_close(error)
@@ -259,16 +304,16 @@ class TunedConnection(SSHConnection):
             if self._transport is not None and not (self._is_between and self._recv_encryption is cipher.of):
                 self._recv_data()
 
-    def _take(self, cipher: _Cipher, data: bytes) -> bytes:
+    def _take_whole(self, cipher: _Cipher, data: memoryview) -> bytes:
         """Handle whole packets; returns the rest, which is the beginning of one or is for asyncssh to handle."""
         start = 0
         if self._inpbuf:
             start = self._missing(len(data))
-            begun, self._inpbuf = self._inpbuf + data[:start], b""
+            begun, self._inpbuf = b"".join((self._inpbuf, data[:start])), b""
             taken = self._take_packets(cipher, memoryview(begun))
             if taken < len(begun) or not self._is_between or self._recv_encryption is not cipher.of:
-                return begun[taken:] + data[start:]
-        return data[start + self._take_packets(cipher, memoryview(data)[start:]) :]
+                return b"".join((begun[taken:], data[start:]))
+        return bytes(data[start + self._take_packets(cipher, data[start:]) :])
 
     def _missing(self, most: int) -> int:
         """How many bytes complete the packet that has begun to arrive."""
@@ -287,7 +332,10 @@ class TunedConnection(SSHConnection):
                 following = offset + _LENGTH + size + _TAG
                 if following > len(data):
                     break
-                if self._note(cipher.open(data[offset:following]), arrivals):
+                if arrivals.is_full(size):
+                    arrivals.deliver()
+                    continue
+                if self._note(arrivals.open(cipher, data[offset:following]), arrivals):
                     cipher.count()
                     self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
                     offset = following
@@ -305,26 +353,29 @@ class TunedConnection(SSHConnection):
             arrivals.deliver()
         return offset
 
-    def _note(self, plain: bytes, arrivals: _Arrivals) -> bool:
+    def _note(self, content: memoryview, arrivals: _Arrivals) -> bool:
         """Add a channel's data or window to what has arrived. False when anything about it needs the careful path."""
-        padding, kind, number, size = _data_header.unpack_from(plain)
+        padding, kind, number, size = _data_header.unpack_from(content)
         channel = self._channels.get(number)
         if channel is None or padding < 4:
+            arrivals.leave()
             return False
-        held, state = _data_header.size, channel._recv_state  # noqa: SLF001
+        state = channel._recv_state  # noqa: SLF001
         if kind == _CHANNEL_DATA:
             is_next = arrivals.channel is None or arrivals.channel is channel
             room = channel._recv_window - arrivals.size  # noqa: SLF001
-            if state != "open" or not is_next or size > room or held + size + padding != len(plain):
+            if state != "open" or not is_next or size > room or _HEAD + size + padding != len(content):
+                arrivals.leave()
                 return False
-            arrivals.add(channel, memoryview(plain)[held : held + size])
-        elif kind == _WINDOW_ADJUST:
+            arrivals.keep(channel, size)
+        else:
+            arrivals.leave()
             is_live = state in ("open", "eof_pending", "eof")
-            if not is_live or held + padding != len(plain) or channel._send_window + size > _MAX_WINDOW:  # noqa: SLF001
+            if kind != _WINDOW_ADJUST or not is_live or _HEAD + padding != len(content):
+                return False
+            if channel._send_window + size > _MAX_WINDOW:  # noqa: SLF001
                 return False
             arrivals.widen(channel, size)
-        else:
-            return False
         self._auth_final = True
         return True
 
@@ -347,7 +398,7 @@ def _padding(payload: int) -> int:
 
 def _lay_out(plain: memoryview, number: int, data: memoryview) -> int:
     """Write the content of a packet with data for a channel; returns its size."""
-    held, end = _data_header.size, _data_header.size + len(data)
+    held, end = _HEAD, _HEAD + len(data)
     padding = _padding(end - 1)
     _data_header.pack_into(plain, 0, padding, _CHANNEL_DATA, number, len(data))
     plain[held:end] = data

@@ -30,6 +30,7 @@ class PipeRun:
         self._channel = channel
         self._sid = sid
         self._tap = tap
+        self.borrows_input = tap is None
         self._is_waiting = False
         if channel.copy is not None:
             channel.copy.on_end = self._on_leave

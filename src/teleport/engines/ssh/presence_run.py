@@ -10,6 +10,8 @@ from teleport.wire.terminal import TerminalSize
 class PresenceRun:
     """A `channel.Run` that runs nothing."""
 
+    borrows_input = False
+
     def __init__(self, channel: SessionChannel, sid: str, certificate: str) -> None:
         self._channel = channel
         self._sid = sid

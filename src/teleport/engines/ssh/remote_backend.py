@@ -21,6 +21,7 @@ from teleport.engines.admission import Admission
 from teleport.engines.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS, VERSION, WINDOW, available
 from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.forwarding import Arrived, Far, is_loopback
+from teleport.engines.ssh.inlet import Inlet
 from teleport.engines.ssh.remote_connection import RemoteConnection, RemoteSide
 from teleport.engines.ssh.remote_program import RemoteProgram
 from teleport.engines.ssh.visit import Visit
@@ -151,12 +152,12 @@ class RemoteBackend:
         options.waiter = established = loop.create_future()
         link = RemoteConnection(loop, options, self._check_host, self._take_agent)
         try:
-            await loop.create_connection(lambda: link, sock=raw.sock)
+            await loop.create_connection(lambda: Inlet(link), sock=raw.sock)
         except BaseException:
             raw.close()
             raise
         if raw.leftover:
-            link.data_received(raw.leftover)
+            link.take(memoryview(raw.leftover))
         try:
             await established
             if link.is_open_to_truncation:

@@ -146,8 +146,9 @@ class DescriptorWriter:
             written = self._try(data)
             if written == len(data):
                 return
-            data = data[written:]
-        self._waiting += data
+            self._waiting += memoryview(data)[written:]
+        else:
+            self._waiting += data
         self._wait()
         if len(self._waiting) > WRITE_HIGH and not self._is_full:
             self._is_full = True

@@ -26,6 +26,8 @@ log = get_logger("ssh.session")
 class TerminalRun:
     """One interactive session, from the wait for others to its end event. The live session's stage."""
 
+    borrows_input = False
+
     def __init__(self, channel: SessionChannel, sid: str) -> None:
         assert channel.terminal is not None
         self._channel = channel
