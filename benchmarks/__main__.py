@@ -25,6 +25,9 @@ BENCHMARKS = (
     "listing",
     "rules",
     "recording",
+    "playbook",
+    "crowd",
+    "watchers",
 )
 HOW = (
     "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median"

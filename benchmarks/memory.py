@@ -10,10 +10,9 @@ import pty
 import select
 import signal
 import time
-from pathlib import Path
 
 from benchmarks.figures import Figure, absolute
-from benchmarks.yardstick import Bench, bench, memory_kib, offspring
+from benchmarks.yardstick import Bench, bench, our_memory_kib
 
 SESSIONS = 20
 
@@ -33,9 +32,9 @@ def measure() -> list[Figure]:
 
 
 def _each(stage: Bench, opened: list[tuple[int, int]]) -> float:
-    before = _ours(stage)
+    before = our_memory_kib(stage)
     opened += [_open(stage) for _ in range(SESSIONS)]
-    return max(_ours(stage) - before, 1) / 1024 / SESSIONS
+    return max(our_memory_kib(stage) - before, 1) / 1024 / SESSIONS
 
 
 def _open(stage: Bench) -> tuple[int, int]:
@@ -51,16 +50,3 @@ def _open(stage: Bench) -> tuple[int, int]:
         if select.select([terminal], [], [], 1)[0]:
             seen += os.read(terminal, 65536)
     return pid, terminal
-
-
-def _ours(stage: Bench) -> int:
-    """KiB of our own programs: what the sessions run is not ours."""
-    pids = [pid for own in stage.pids for pid in offspring(own)]
-    return sum(memory_kib(pid) for pid in pids if "teleport" in _program(pid))
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""

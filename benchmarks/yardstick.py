@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from harness.cluster import Agent, Cluster
 from harness.people import Person
 from harness.ports import free_port
 from harness.processes import BIN, Started, until
+from harness.visitors import Visitor
 
 ACCOUNT = "teleport-bench"
 
 __all__ = [
-    "BIN", "Bench", "account", "bench", "cpu_seconds", "memory_kib", "offspring", "stock_sshd", "timed", "until",
+    "BIN", "Bench", "Visitor", "account", "bench", "cpu_seconds", "memory_kib", "more_agents", "offspring",
+    "our_memory_kib", "stock_sshd", "timed", "until",
 ]  # fmt: skip
 
 
@@ -157,6 +159,19 @@ def bench() -> Iterator[Bench]:
         yield Bench(folder, cluster, agent, person, sshd, config)
 
 
+@contextlib.contextmanager
+def more_agents(stage: Bench, names: Sequence[str]) -> Iterator[None]:
+    """Agents beside the first, each a process of its own."""
+    with contextlib.ExitStack() as stack:
+        token = stage.cluster.join_token()
+        for name in names:
+            agent = Agent(stage.cluster, stage.folder / name, name, pin=stage.agent.pin, debug=False)
+            agent.start(token, wait=False)
+            stack.callback(agent.stop)
+        until(lambda: stage.cluster.node_names().issuperset(names), "all agents listed", 120)
+        yield
+
+
 def timed(
     command: list[str],
     environment: dict[str, str] | None = None,
@@ -185,6 +200,19 @@ def memory_kib(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1])
     raise RuntimeError(f"no memory figures for {pid}")
+
+
+def our_memory_kib(stage: Bench) -> int:
+    """Of the cluster's and the agent's processes: what their sessions run is not ours."""
+    pids = [pid for own in stage.pids for pid in offspring(own)]
+    return sum(memory_kib(pid) for pid in pids if "teleport" in _command_line(pid))
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def offspring(pid: int) -> list[int]:
