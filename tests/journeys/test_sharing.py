@@ -201,6 +201,22 @@ def test_a_lock_throws_out_the_observer_alone(cluster: Cluster, agent: Agent, tm
         own.run("echo still-$((1+1))", "still-2")
 
 
+def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
+    owner = Visitor(cluster, tmp_path, "odin", roles="access")
+    with owner.terminal("behind") as first:
+        sid = session_of(owner, "odin")
+        with owner.terminal("behind") as second:
+            assert sid in cluster.tctl("sessions", "ls").ok().out
+            told = cluster.tctl("sessions", "terminate", sid, "--message=enough for today").ok()
+            assert told.out == f"Session {sid!r} has ended.\n"
+            assert first.ended() != 0
+            assert f'lock targeting SessionID:"{sid}" is in force: enough for today' in first.shown
+            second.run("echo still-$((1+1))", "still-2")
+    (ended,) = (one for one in cluster.events("session.end") if one["sid"] == sid)
+    assert ended["user"] == "odin"
+    assert "no such session" in cluster.tctl("sessions", "terminate", sid).err
+
+
 def test_a_killed_agent_leaves_a_recording_and_no_moderated_session(cluster: Cluster, tmp_path: Path) -> None:
     own_agent = Agent(cluster, tmp_path / "agent", "doomed", labels="env=doomed").start(cluster.join_token())
     owner = Visitor(cluster, tmp_path / "owner", "dora", roles="watched")

@@ -26,7 +26,7 @@ from teleport.model.resources.role import Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.user import User
 from teleport.model.resources.user_login_state import UserLoginState
-from teleport.policy import moderation
+from teleport.policy import locks, moderation
 from teleport.policy.access import AccessState, can_access_node
 from teleport.policy.decision import Decision
 from teleport.policy.moderation import Requirement
@@ -133,6 +133,16 @@ class Admission:
             self.required = required
             self.when_required_changes()
         return can_access_node(role_set, self.post.node(), self.login, state)
+
+    def lock_on(self, session: str) -> str:
+        """Why a session of this person may not go on though they may stay; empty when no lock names it."""
+        replica = self.post.replica
+        naming = [lock for lock in replica.list(Lock) if lock.spec.target.session_id]
+        if not naming:
+            return ""
+        now = self.post.clock.now()
+        found = locks.blocking(naming, self.identity, self.post.node(), now, login=self.login, session=session)
+        return locks.message(found) if found is not None else ""
 
     def roles_limiting_connections(self) -> tuple[str, ...]:
         """Names of the roles whose `max_connections` is the one that holds."""

@@ -24,20 +24,30 @@ _TITLES = {
     "device": "Device",
     "bot_instance_id": "BotInstanceID",
     "join_token": "JoinToken",
+    "session_id": "SessionID",
 }
 
 
 def blocking(
-    locks: Iterable[Lock], identity: Identity, resource: Resource | None, now: datetime, *, login: str = ""
+    locks: Iterable[Lock],
+    identity: Identity,
+    resource: Resource | None,
+    now: datetime,
+    *,
+    login: str = "",
+    session: str = "",
 ) -> Lock | None:
-    """The first lock, by name, that stops this identity from what it does: at `resource`, as `login`, where given."""
+    """The first lock, by name, that stops this identity from what it does.
+
+    At `resource`, as `login`, in the session with the id `session`, where given.
+    """
     facts: dict[str, frozenset[str]] | None = None
     found: Lock | None = None
     for lock in locks:
         target = lock.spec.target.fields()
         if not target or not lock.is_in_force(now) or (lock.metadata.expires and lock.metadata.expires <= now):
             continue
-        facts = facts if facts is not None else _facts(identity, resource, login)
+        facts = facts if facts is not None else _facts(identity, resource, login, session)
         hits = all(value in facts.get(name, ()) for name, value in target.items())
         if hits and (found is None or lock.name < found.name):
             found = lock
@@ -65,7 +75,7 @@ def is_stale(mode: str, age: timedelta | None) -> bool:
     return mode == "strict" and (age is None or age > MAX_AGE)
 
 
-def _facts(identity: Identity, resource: Resource | None, login: str) -> dict[str, frozenset[str]]:
+def _facts(identity: Identity, resource: Resource | None, login: str, session: str) -> dict[str, frozenset[str]]:
     servers = {identity.host_id, f"{identity.host_id}.{identity.cluster}"} if identity.host_id else set[str]()
     desktops = set[str]()
     if resource is not None and resource.kind == "node":
@@ -83,6 +93,7 @@ def _facts(identity: Identity, resource: Resource | None, login: str) -> dict[st
         "access_request": frozenset(identity.active_requests),
         "device": _set({identity.device_id}),
         "bot_instance_id": _set({identity.bot_instance_id}),
+        "session_id": _set({session}),
     }
 
 

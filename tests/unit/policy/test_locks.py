@@ -70,6 +70,13 @@ def test_a_lock_on_login_or_server_waits_for_one() -> None:
         assert locks.blocking([lock(target)], ALICE, None, NOW) is None
 
 
+def test_a_lock_on_a_session_stops_that_session_alone() -> None:
+    one = [lock({"session_id": "s-1"}), lock({"session_id": "s-2", "user": "bob"}, "m")]
+    assert locks.blocking(one, ALICE, None, NOW) is None
+    assert locks.blocking(one, ALICE, None, NOW, session="s-1") is one[0]
+    assert locks.blocking(one, ALICE, None, NOW, session="s-2") is None
+
+
 def test_a_server_lock_blocks_the_agent_itself() -> None:
     assert locks.blocking([lock({"server_id": "host-1"})], AGENT, None, NOW) is not None
     assert locks.blocking([lock({"server_id": "host-2"})], AGENT, None, NOW) is None

@@ -42,6 +42,7 @@ PROGRAM = Program(
         Entry("acl", f"{_AT}acl", "access lists: members, reviews, whom they reach"),
         Entry("login_rule", f"{_AT}login_rule", "test login rules on traits"),
         Entry("lock", f"{_AT}lock", "lock a user, a role, a server out"),
+        Entry("sessions", f"{_AT}sessions", "list running sessions, end one", ("session",)),
         Entry("recordings", f"{_AT}recordings", "list recorded sessions", ("recording",)),
         Entry("version", f"{_AT}version", "print the version"),
         Entry("completion", "", "print a completion script: bash, zsh or fish"),

@@ -28,6 +28,7 @@ TARGETS = {
     "device": "device",
     "bot-instance-id": "bot_instance_id",
     "join-token": "join_token",
+    "session-id": "session_id",
 }
 
 

@@ -19,20 +19,28 @@ _HEADERS = ("ID", "Kind", "Created", "Hostname", "Address", "Login", "Command/Re
 
 def arguments(parser: Arguments) -> None:
     listing = parser.subcommand("ls", "list running sessions, the newest first", _ls)
+    add_listing(listing)
+    listing.examples("tsh sessions ls --kind=ssh")
+
+
+def add_listing(listing: Arguments) -> None:
     listing.add_argument(
         "--kind", default="ssh,k8s,db,app,desktop", metavar="KINDS", help="ssh, k8s, db, app, desktop"
     )
     listing.choice("-f", "--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
-    listing.examples("tsh sessions ls --kind=ssh")
 
 
 def _ls(options: Namespace) -> int:
+    with api_access.connect(account_of(options)) as client:
+        return show_running(client, options)
+
+
+def show_running(client: SyncClient, options: Namespace) -> int:
     kinds = tuple(options.kind.split(","))
     unknown = [kind for kind in kinds if kind not in SESSION_KINDS]
     if unknown:
         raise BadParameter(f"--kind {unknown[0]!r}: there are {', '.join(SESSION_KINDS)}")
-    with api_access.connect(account_of(options)) as client:
-        found = [tracker for tracker in all_of(client) if tracker.spec.kind in kinds]
+    found = [tracker for tracker in all_of(client) if tracker.spec.kind in kinds]
     found.sort(key=lambda tracker: tracker.spec.created.timestamp() if tracker.spec.created else 0.0, reverse=True)
     if options.format != "text":
         output.show([to_plain(tracker) for tracker in found], options.format)

@@ -40,7 +40,7 @@ class PipeRun:
         visit = self._channel.visit
         leave = self._on_leave
         visit.screens.add(leave)
-        visit.conditions[self] = (self._channel.objection, leave)
+        visit.conditions[self] = (self._objection, leave)
         status = FAILED
         problem = ""
         try:
@@ -57,6 +57,9 @@ class PipeRun:
             self._program.close()
             self._audit(status, problem)
         self._channel.exit(status)
+
+    def _objection(self) -> str:
+        return self._channel.objection() or self._channel.visit.admission.lock_on(self._sid)
 
     # -- engines.ssh.backend.Screens
 

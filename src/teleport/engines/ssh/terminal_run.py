@@ -52,7 +52,7 @@ class TerminalRun:
         visit, live = self._channel.visit, self.live
         visit.screens.add(self.end)
         visit.lives.add(live)
-        visit.conditions[self] = (self._channel.objection, self.end)
+        visit.conditions[self] = (self._objection, self.end)
         unwatch = visit.post.emitter.watch_failure(lambda failure: self.end(str(failure)))
         status: int | None = None
         try:
@@ -66,6 +66,9 @@ class TerminalRun:
             del visit.conditions[self]
             self._program.close()
             await self._conclude(status)
+
+    def _objection(self) -> str:
+        return self._channel.objection() or self._channel.visit.admission.lock_on(self.live.id)
 
     async def _perform(self) -> int | None:
         """None when it was ended before it began, or nobody knows how it ended."""

@@ -25,6 +25,8 @@ class LockTarget(Model):
     device: str = ""
     bot_instance_id: str = ""
     join_token: str = ""
+    session_id: str = ""
+    """One running session: it ends, and its owner may open another."""
 
     def fields(self) -> dict[str, str]:
         """Those that are set; the old `node` is `server_id`."""
