@@ -71,10 +71,11 @@ class ClusterAccess:
         return remote_source(self.client, KINDS)()
 
     async def stay_renewed(self, data_dir: Path, enrolment: Enrolment) -> None:
-        """Renew the identity at two thirds of its life, for ever."""
+        """Renew the identity at two thirds of its life, for ever, and at once when this host has a new name."""
+        has_new_name = not self.identity.is_called((enrolment.node_name, *enrolment.principals))
         while True:
             due = self.identity.renewal_due(self._clock.now()).total_seconds()
-            if due > 0:
+            if due > 0 and not has_new_name:
                 await asyncio.sleep(min(due, 3600))
                 continue
             try:
@@ -87,6 +88,7 @@ class ClusterAccess:
                 continue
             self._retired.append(self.client)
             self._adopt(renewed)
+            has_new_name = False
             log.info("the host's identity was renewed", expires=renewed.credentials.expires)
 
     async def close(self) -> None:

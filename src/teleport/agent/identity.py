@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from teleport.api.routes.hosts import HostCredentials
+from teleport.credentials import ssh_certificates
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.credentials.keys import PrivateKey
 from teleport.foundation.errors import BadParameter
@@ -65,6 +67,11 @@ class HostIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_expired(self, now: datetime) -> bool:
         return self.credentials.expires <= now
+
+    def is_called(self, names: Iterable[str]) -> bool:
+        """Whether its certificate has all these names."""
+        certificate = ssh_certificates.read_host(self.credentials.ssh_certificate.decode())
+        return set(names).issubset(certificate.principals)
 
     def renewal_due(self, now: datetime) -> timedelta:
         """Time until two thirds of its life have passed; zero when they have."""

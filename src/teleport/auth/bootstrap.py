@@ -85,9 +85,9 @@ class Bootstrap:
             await self._store.upsert(_checked(resource))
 
     async def local_identity(
-        self, role: SystemRole, ttl: timedelta = ADMIN_CERTIFICATE_TTL, dns_names: tuple[str, ...] = ()
+        self, role: SystemRole, ttl: timedelta = ADMIN_CERTIFICATE_TTL, names: tuple[str, ...] = ()
     ) -> LocalIdentity:
-        """An identity with fresh keys for the auth server itself or a service beside it."""
+        """An identity with fresh keys for the auth server itself or a service beside it, also called `names`."""
         settings = self._cluster.settings
         tls_key, ssh_key = PrivateKey.generate("ecdsa-p256"), PrivateKey.generate("ed25519")
         request = HostRequest(
@@ -96,8 +96,8 @@ class Bootstrap:
             role=role,
             ssh_key=ssh_key.public,
             tls_key=tls_key.public,
-            principals=(),
-            dns_names=dns_names,
+            principals=names,
+            dns_names=names,
         )
         credentials = await self._hosts.issue(request, ttl)
         return LocalIdentity(credentials=credentials, tls_key=tls_key.pem(), ssh_key=ssh_key.ssh_pem())

@@ -126,11 +126,9 @@ class AuthService:
         """A fresh one-time link while nobody has signed up."""
         return await self._bootstrap.invite_first()
 
-    async def local_identity(
-        self, role: SystemRole, ttl: timedelta, dns_names: tuple[str, ...] = ()
-    ) -> LocalIdentity:
+    async def local_identity(self, role: SystemRole, ttl: timedelta, names: tuple[str, ...] = ()) -> LocalIdentity:
         """Fresh keys and certificates for this auth server (role Auth) or a service in its own process."""
-        return await self._bootstrap.local_identity(role, ttl, dns_names)
+        return await self._bootstrap.local_identity(role, ttl, names)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Feed, node list, expiry of uploads, renewal of the local administrator; until cancelled."""

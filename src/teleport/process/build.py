@@ -48,6 +48,7 @@ DRAIN = 5.0
 """Seconds that running sessions are given when the process is told to stop (SIGTERM)."""
 ADMIN_FILE = "admin_identity"
 TRUE = ("1", "yes", "true", "on")
+_EVERYWHERE = ("", "0.0.0.0", "::")
 _WHOLE = "start"
 """The part of health that is well once everything has started."""
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("gitref", "goversion", "version"))
@@ -183,9 +184,10 @@ class Building:
 
     def _build_node(self, settings: NodeSettings) -> None:
         folder = self._membership.folder("node")
+        names = _reached_at(settings)
         config = AgentConfig(
             data_dir=folder,
-            enrolment=self._membership.enrolment("Node", tuple(address.host for address in settings.public)),
+            enrolment=self._membership.enrolment("Node", names),
             proxies=self._membership.proxies(),
             listen=settings.listen,
             public=settings.public,
@@ -198,7 +200,7 @@ class Building:
             drain=timedelta(seconds=DRAIN),
         )
         if self._auth is not None:
-            self.services.append(LocalMember(self._auth, folder / registration.IDENTITY_FILE, self._clock))
+            self.services.append(LocalMember(self._auth, folder / registration.IDENTITY_FILE, names, self._clock))
         self.services.append(AgentService(config, self._clock))
 
     def _passage(self) -> Passage:
@@ -209,6 +211,12 @@ class Building:
 
 def _hosts(addresses: Sequence[Address]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address.host for address in addresses))
+
+
+def _reached_at(settings: NodeSettings) -> tuple[str, ...]:
+    """What clients call the node that reach it without a proxy: each has to stand in its certificate."""
+    listen = [settings.listen] if settings.listen is not None and settings.listen.host not in _EVERYWHERE else []
+    return _hosts((*settings.public, *listen))
 
 
 def _own_name() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from teleport.agent import identity as identities
@@ -90,16 +90,22 @@ class LocalMember:
 
     name = "node identity"
 
-    def __init__(self, auth: AuthService, path: Path, clock: Clock) -> None:
+    def __init__(self, auth: AuthService, path: Path, names: Sequence[str], clock: Clock) -> None:
         self._auth = auth
         self._path = path
+        self._names = tuple(names)
         self._clock = clock
+
+    def _is_good(self, stored: HostIdentity, now: datetime) -> bool:
+        cluster = self._auth.cluster
+        is_ours = stored.cluster == cluster.name and stored.is_called((cluster.settings.host_name, *self._names))
+        return is_ours and not stored.is_expired(now)
 
     async def run(self, started: Callable[[], None]) -> None:
         now = self._clock.now()
         stored = identities.load(self._path)
-        if stored is None or stored.is_expired(now) or stored.cluster != self._auth.cluster.name:
-            made = await self._auth.local_identity("Node", IDENTITY_TTL)
+        if stored is None or not self._is_good(stored, now):
+            made = await self._auth.local_identity("Node", IDENTITY_TTL, self._names)
             keys = HostKeys(ssh=made.ssh_key, tls=made.tls_key)
             identities.store(self._path, HostIdentity(keys=keys, credentials=made.credentials, received=now))
         started()

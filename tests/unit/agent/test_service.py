@@ -211,6 +211,20 @@ async def test_a_host_that_joined_needs_no_token_again(world: World) -> None:
         pass
 
 
+async def test_a_host_that_is_called_otherwise_has_it_certified_at_once(world: World) -> None:
+    config = world.config(await world.enrolment())
+    async with running(AgentService(config, world.cluster.clock)):
+        pass
+    renamed = await world.enrolment(token="", node_name="web2", principals=("web2.example.org", "10.0.0.2"))
+    async with running(AgentService(world.config(renamed), world.cluster.clock)):
+
+        async def is_certified() -> bool:
+            stored = identities.load(config.data_dir / IDENTITY_FILE)
+            return stored is not None and stored.is_called(("web2", "web2.example.org", "10.0.0.2"))
+
+        await eventually(is_certified)
+
+
 async def test_without_token_or_identity_it_says_what_to_do(world: World) -> None:
     with pytest.raises(BadParameter, match="give a token"):
         await registration.enrol(world.folder, await world.enrolment(token=""), world.cluster.clock)
