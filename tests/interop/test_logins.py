@@ -9,6 +9,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,22 @@ async def test_a_shell_is_greeted_and_a_command_is_not(here: Site) -> None:
     assert second.index("mind the gap") < second.index("Last login: ") < second.index("from 127.0.0.1")
     assert b"mind the gap" not in (await run(here.person().ssh("-tt", "--", "true"))).out
     assert b"mind the gap" not in (await run(here.person().ssh(), stdin=b"exit\n")).out
+
+
+async def test_a_host_that_is_closed_takes_root_alone(here: Site, tmp_path: Path) -> None:
+    notice = tmp_path / "nologin"
+    files = replace(here.post.offers.login_files, closing=(str(tmp_path / "absent"), str(notice)))
+    here.post.offers = HostOffers(login_files=files)
+    login = "nobody" if os.geteuid() == 0 else ME
+    person = here.person()
+    notice.write_text("maintenance\nuntil noon\n")
+    refused = await run(person.ssh("true", login=login))
+    assert refused.status == 255
+    assert b"nobody but root in at present: maintenance until noon" in refused.err
+    if os.geteuid() == 0:
+        assert (await run(person.ssh("echo in"))).out == b"in\n"
+    notice.unlink()
+    assert b"nobody but root" not in (await run(person.ssh("true", login=login))).err
 
 
 async def test_hosts_without_books_do_without(here: Site, tmp_path: Path) -> None:

@@ -30,12 +30,13 @@ class PamService:
 
 @dataclass(frozen=True)
 class LoginFiles:
-    """Where the host keeps who is and was logged in, and what it greets people with."""
+    """Where the host keeps who is and was logged in, what it greets people with, what closes it to them."""
 
     utmp: Path = Path("/run/utmp")
     wtmp: Path = Path("/var/log/wtmp")
     lastlog: Path = Path("/var/log/lastlog")
     greetings: tuple[str, ...] = ("/run/motd.dynamic", "/etc/motd")
+    closing: tuple[str, ...] = ("/run/nologin", "/etc/nologin")
 
 
 @dataclass(frozen=True)

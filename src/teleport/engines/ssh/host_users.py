@@ -8,9 +8,10 @@ import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from teleport.foundation.errors import NotFound, Unavailable, Unsupported
+from teleport.foundation.errors import AccessDenied, NotFound, Unavailable, Unsupported
 
 LOOKUP_TIMEOUT = 5.0
+_MAX_NOTICE = 1000
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ACCEPTED_VARIABLES = ("LANG", "LC_")
@@ -55,6 +56,27 @@ def _find(login: str) -> HostUser:
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
     shell = entry.pw_shell or "/bin/sh"
     return HostUser(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir or "/", shell)
+
+
+async def check_open(user: HostUser, closing: Sequence[str]) -> None:
+    """Raises AccessDenied with what the first of these files says: while one is there, the host takes root alone."""
+    if user.uid == 0:
+        return
+    said = await asyncio.to_thread(_closed, closing)
+    if said is not None:
+        raise AccessDenied(f"this host lets nobody but root in at present{f': {said}' if said else ''}")
+
+
+def _closed(closing: Sequence[str]) -> str | None:
+    for path in closing:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return " ".join(file.read(_MAX_NOTICE).split())
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return ""
+    return None
 
 
 def invocation(user: HostUser, command: str | None, words: Sequence[str] = ()) -> tuple[str, list[str]]:

@@ -64,6 +64,8 @@ class LocalBackend:
         pam = pam_request(admission, user, self._visit.connection.client_address[0])
         if pam is not None:
             await self._spawner.check_account(user, pam)
+        else:  # where PAM decides, a module of it does that
+            await host_users.check_open(user, self._visit.post.offers.login_files.closing)
 
     @property
     def home(self) -> str:
