@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import LOGIN
@@ -98,9 +99,13 @@ def test_stock_ssh_comes_in_by_the_server_s_own_port(place: Place, tmp_path: Pat
         session.run("echo di''rect $SSH_CONNECTION", r"direct 127\.0\.0\.1 \d+ 127\.0\.0\.1 \d+")
         session.send("exit 3\n")
         assert session.ended() == 3
-    until(lambda: bool(place.cluster.events("session.end")), "the end told")
-    (told,) = place.cluster.events("session.start")
+    until(lambda: bool(events_of(place, "session.end")), "the end told")
+    (told,) = events_of(place, "session.start")
     assert told["addr.remote"].startswith("127.0.0.1:")
     until(lambda: "direct" in place.visitor.tsh("play", "--format=text", told["sid"]).out, "replay")
-    (failed,) = place.cluster.events("auth")
+    (failed,) = events_of(place, "auth")
     assert "nobody-else" in failed["error"]
+
+
+def events_of(place: Place, name: str) -> list[dict[str, Any]]:
+    return [event for event in place.cluster.events(name) if event.get("user") == place.visitor.name]

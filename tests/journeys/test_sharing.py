@@ -202,9 +202,9 @@ def test_a_lock_throws_out_the_observer_alone(cluster: Cluster, agent: Agent, tm
 
 
 def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
-    owner = Visitor(cluster, tmp_path, "odin", roles="access")
+    owner = Visitor(cluster, tmp_path, "orla", roles="access")
     with owner.terminal("behind") as first:
-        sid = session_of(owner, "odin")
+        sid = session_of(owner, "orla")
         with owner.terminal("behind") as second:
             assert sid in cluster.tctl("sessions", "ls").ok().out
             told = cluster.tctl("sessions", "terminate", sid, "--message=enough for today").ok()
@@ -213,7 +213,7 @@ def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_p
             assert f'lock targeting SessionID:"{sid}" is in force: enough for today' in first.shown
             second.run("echo still-$((1+1))", "still-2")
     (ended,) = (one for one in cluster.events("session.end") if one["sid"] == sid)
-    assert ended["user"] == "odin"
+    assert ended["user"] == "orla"
     assert "no such session" in cluster.tctl("sessions", "terminate", sid).err
 
 

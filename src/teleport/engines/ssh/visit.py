@@ -129,6 +129,7 @@ class Visit(asyncssh.SSHServer):
         return True
 
     async def admit(self, certificate: str, login: str) -> str:
+        identity = None
         try:
             identity = self.verify(certificate)
             ssh_certificates.verify_user(
@@ -139,7 +140,7 @@ class Visit(asyncssh.SSHServer):
                 self.connection.client_address[0],
             )
         except NotAuthenticated as refusal:
-            return self._refuse(None, login, refusal.message)
+            return self._refuse(identity, login, refusal.message)
         memory = self._admissions.role_sets
         admission = (
             GuestAdmission(self.connection, identity, memory)
