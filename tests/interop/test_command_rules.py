@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sharing import JOINER, guest, joined, on_terminal, the_session, watched
 from ssh_post import ME, ROLE, Site, run, site
+from ssh_upstream import stock_server
 
 RULES = (
     ROLE
@@ -24,10 +25,15 @@ RULES = (
 )
 
 
-@pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Site]:
+@pytest.fixture(params=["agent", "openssh"])
+async def here(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A host that our agent serves, and one that keeps its sshd, reached through us."""
     async with site(tmp_path) as running:
-        yield running
+        if request.param == "agent":
+            yield running
+            return
+        async with stock_server(running):
+            yield running
 
 
 async def test_what_is_allowed_runs_without_a_shell_and_the_rest_is_refused(here: Site, tmp_path: Path) -> None:

@@ -10,14 +10,24 @@ from pathlib import Path
 import asyncssh
 import pytest
 from ssh_post import ME, ROLE, Person, Ran, Site, run, site
+from ssh_upstream import stock_server
 
 SIZE = 300_000
 
 
-@pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Site]:
+@pytest.fixture(params=["agent", "openssh"])
+async def here(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A host that our agent serves, and one that keeps its sshd, reached through us."""
     async with site(tmp_path) as running:
-        yield running
+        if request.param == "agent":
+            yield running
+            return
+        async with stock_server(running):
+            yield running
+
+
+def is_ours(here: Site) -> bool:
+    return here.post.upstream is None
 
 
 @pytest.fixture
@@ -118,7 +128,15 @@ async def test_scp_is_ruled_alike(here: Site, ground: Path, tmp_path: Path, prot
 
     assert (await copy(f"{tmp_path}/b.csv", f"{ME}@127.0.0.1:{ground}/in/")).status == 0
     assert (ground / "in" / "b.csv").read_bytes() == b"4,5"
-    assert (await copy(f"{ME}@127.0.0.1:{ground}/out/rep*", f"{tmp_path}/back")).status == 0
+    by_pattern = await copy(f"{ME}@127.0.0.1:{ground}/out/rep*", f"{tmp_path}/back")
+    if is_ours(here) or protocol == "-s":
+        assert by_pattern.status == 0
+    else:
+        assert b"what the server makes of a pattern" in by_pattern.err
+        by_name = await copy("-r", "-p", f"{ME}@127.0.0.1:{ground}/out", f"{tmp_path}/tree")
+        assert by_name.status != 0
+        assert b"options.file_rules.deny[1]" in by_name.err
+        assert os.listdir(tmp_path / "tree") == ["report.csv"]
     for words in (
         (f"{tmp_path}/b.csv", f"{ME}@127.0.0.1:{ground}/secret/"),
         (f"{ME}@127.0.0.1:{ground}/in/../secret/plan", f"{tmp_path}/x"),
@@ -127,6 +145,8 @@ async def test_scp_is_ruled_alike(here: Site, ground: Path, tmp_path: Path, prot
         assert ran.status != 0
         assert b"options.file_rules.deny[0]" in ran.err
     await here.log.wait_for(*{"-s": ("sftp", "TS020E", 2), "-O": ("scp", "T3010E", 2)}[protocol])
+    assert not (tmp_path / "x").exists()
+    assert os.listdir(ground / "secret") == ["plan"]
 
 
 @pytest.mark.parametrize("command", ["rsync --server . .", "/usr/lib/openssh/sftp-server", "sh -c 'exec scp -f x'"])
@@ -186,7 +206,17 @@ async def test_no_link_and_no_rename_leads_around_the_rules(here: Site, ground: 
             with pytest.raises(asyncssh.SFTPPermissionDenied):
                 await attempt
         # what is free stays free: also a link that leads to what is not
-        await files.symlink(f"{ground}/secret/plan", f"{ground}/open/another")
+        if is_ours(here):
+            await files.symlink(f"{ground}/secret/plan", f"{ground}/open/another")
+        else:
+            (ground / "open" / "another").symlink_to(ground / "secret" / "plan")
+            for attempt in (
+                files.symlink(f"{ground}/secret", f"{ground}/open/link"),
+                files.posix_rename(f"{ground}/open/door", f"{ground}/open/moved"),
+                files.link(f"{ground}/open/door", f"{ground}/open/moved"),
+            ):
+                with pytest.raises(asyncssh.SFTPPermissionDenied, match="could lead around"):
+                    await attempt
         with pytest.raises(asyncssh.SFTPPermissionDenied):
             await files.open(f"{ground}/open/another", "wb")
         async with files.open(f"{ground}/open/free", "wb") as file:

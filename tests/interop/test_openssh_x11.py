@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ssh_post import ROLE, Site, run, site
+from ssh_upstream import stock_server
 
 from teleport.engines.host_offers import HostOffers, X11Displays
 
@@ -97,3 +98,31 @@ async def test_displays_that_are_all_taken_are_told(here: Site, screen: dict[str
     assert ran.out == b"[]\n"
     (event,) = await here.log.wait_for("x11-forward", "T3008W")
     assert "all in use" in event.error
+
+
+async def test_a_server_without_an_agent_shows_windows_too(tmp_path: Path, screen: dict[str, str]) -> None:
+    async with site(tmp_path) as here, stock_server(here):
+        await here.apply(ALLOWED)
+        for flag in ("-X", "-Y"):
+            ran = await run(here.person().ssh(flag, "--", "echo $DISPLAY; xdpyinfo"), env=screen)
+            assert ran.out.startswith(b"localhost:"), ran.err
+            assert b"dimensions:" in ran.out, ran.err
+        assert {event.user for event in await here.log.wait_for("x11-forward", "T3008I", 2)} == {"alice"}
+        closed = await run(here.person().ssh("-Y", "--", "XAUTHORITY=/dev/null xdpyinfo"), env=screen)
+        assert b"dimensions" not in closed.out
+        await here.apply(ROLE)
+        refused = await run(here.person().ssh("-Y", "--", "echo [$DISPLAY]"), env=screen)
+        assert refused.out == b"[]\n"
+        assert b"X11 forwarding request failed" in refused.err
+        (event,) = await here.log.wait_for("x11-forward", "T3008W")
+        assert "permit_x11_forwarding" in event.error
+
+
+async def test_what_the_server_itself_does_not_show_is_told(tmp_path: Path, screen: dict[str, str]) -> None:
+    async with site(tmp_path) as here, stock_server(here, X11Forwarding="no"):
+        await here.apply(ALLOWED)
+        ran = await run(here.person().ssh("-Y", "--", "echo [$DISPLAY]"), env=screen)
+        assert ran.out == b"[]\n"
+        assert b"X11Forwarding in sshd_config" in ran.err
+        (event,) = await here.log.wait_for("x11-forward", "T3008W")
+        assert "X11Forwarding" in event.error

@@ -110,8 +110,11 @@ def test_stock_ssh_copies_both_ways(alice: Person, config: Path, cluster: Cluste
         ssh(alice, config, flag, f"{tmp_path}/a", f"{OVER_SSH}:{tmp_path}/b{flag}", program="scp").ok()
         ssh(alice, config, flag, f"{OVER_SSH}:{tmp_path}/b{flag}", f"{tmp_path}/c{flag}", program="scp").ok()
         assert hashlib.sha256((tmp_path / f"c{flag}").read_bytes()).digest() == hashlib.sha256(content).digest()
-    told(cluster, "stock", "sftp", path=f"{tmp_path}/b-s")
-    told(cluster, "stock", "scp", path=f"{tmp_path}/b-O/a", action="upload")
+    whole = hashlib.sha256(content).hexdigest()
+    for code, carried in (("TS002I", "bytes_written"), ("TS002I", "bytes_read")):
+        told(cluster, "stock", "sftp", code=code, path=f"{tmp_path}/b-s", sha256=whole, **{carried: len(content)})
+    for action in ("upload", "download"):
+        told(cluster, "stock", "scp", path=f"{tmp_path}/b-O", action=action, len=len(content), sha256=whole)
     environment = {"LC_NAME": "set-by-client"}
     done = run(
         ["ssh", "-F", str(config), "-o", "SendEnv=LC_NAME", OVER_SSH, "echo $LC_NAME; kill -KILL $$"],

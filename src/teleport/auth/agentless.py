@@ -104,7 +104,7 @@ class Agentless:
                 pty=True,
                 port_forwarding=options.port_forwarding_local or options.port_forwarding_remote,
                 agent_forwarding=options.forward_agent,
-                x11_forwarding=False,
+                x11_forwarding=options.permit_x11_forwarding,
             ),
         )
         return SshCertificateIssued(ssh_certificate=line.encode(), expires=(now + LOGIN_TTL).replace(microsecond=0))

@@ -92,6 +92,8 @@ _ALWAYS_TOLD = frozenset(
         Code.FILE_NOT_ALLOWED,
         Code.FILE_TOO_LARGE,
         Code.FOLDER_MOVE,
+        Code.LINK_BEYOND,
+        Code.PATTERN_BEYOND,
         Code.COPY_UNSEEN,
         Code.COPIES_FORBIDDEN,
         Code.COMMAND_DENIED,

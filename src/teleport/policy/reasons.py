@@ -70,6 +70,8 @@ class Code(StrEnum):
     FILE_NOT_ALLOWED = "file_not_allowed"
     FILE_TOO_LARGE = "file_too_large"
     FOLDER_MOVE = "folder_move"
+    LINK_BEYOND = "link_beyond"
+    PATTERN_BEYOND = "pattern_beyond"
     COPY_UNSEEN = "copy_unseen"
     COPIES_FORBIDDEN = "copies_forbidden"
     COMMAND_ALLOWED = "command_allowed"

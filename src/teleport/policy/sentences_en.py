@@ -185,6 +185,14 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f'moving the folder "{r.value}" denied: the file rules of {_list(r.wanted)} cannot follow what is in it; '
         "copy its files."
     ),
+    Code.LINK_BEYOND: lambda r: (
+        f'making or moving the link "{r.value}" denied: {_list(r.wanted)} have file rules, and at servers that '
+        "run no agent a link could lead around them."
+    ),
+    Code.PATTERN_BEYOND: lambda r: (
+        f'"{r.value}" denied: the file rules of {_list(r.wanted)} cannot follow what the server makes of a pattern; '
+        "name the files, or use sftp."
+    ),
     Code.COPY_UNSEEN: lambda r: (
         f'"{r.value}" denied: file copies are restricted ({_list(r.wanted)}), and what this program copies cannot be '
         "seen; use sftp or scp."

@@ -173,6 +173,14 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         f'폴더 "{r.value}" 이동 거부: {_list(r.wanted)} 파일 규칙이 폴더의 내용을 따라갈 수 없습니다. '
         "파일을 복사하십시오."
     ),
+    Code.LINK_BEYOND: lambda r: (
+        f'링크 "{r.value}" 만들기나 이동 거부: {_list(r.wanted)} 역할에 파일 규칙이 있으며, 에이전트가 없는 '
+        "서버에서는 링크로 규칙을 피해 갈 수 있습니다."
+    ),
+    Code.PATTERN_BEYOND: lambda r: (
+        f'"{r.value}" 거부: {_list(r.wanted)} 파일 규칙은 서버가 패턴으로 고르는 파일을 따라갈 수 없습니다. '
+        "파일 이름을 쓰거나 sftp를 사용하십시오."
+    ),
     Code.COPY_UNSEEN: lambda r: (
         f'"{r.value}" 거부: 파일 복사가 제한되어 있고 ({_list(r.wanted)}) 이 프로그램이 복사하는 내용을 볼 수 '
         "없습니다. sftp 또는 scp를 사용하십시오."

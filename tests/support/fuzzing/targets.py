@@ -22,8 +22,12 @@ from teleport.api.routes.catalog import PUBLIC_ROUTES
 from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
-from teleport.engines.ssh import file_link, scp_command, scp_server, sftp_protocol, sftp_server
+from teleport.engines.ssh import file_link, scp_command, scp_server, sftp_server
 from teleport.engines.ssh.file_desk import Desk, OpenFile
+from teleport.engines.ssh.passing_scp import ScpPassage
+from teleport.engines.ssh.passing_sftp import SftpPassage
+from teleport.engines.ssh.remote_paths import Found, Question
+from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
 from teleport.model import codec
@@ -323,13 +327,99 @@ EXPRESSIONS = (
 # -- files
 
 
-def _sftp(data: bytes) -> None:
-    """What the listener hears never harms the session that it listens to."""
-    listener = sftp_protocol.Listener()
-    for start in range(0, len(data), 100):
-        listener.hear_client(data[start : start + 100])
-        for _ in listener.hear_server(data[start : start + 100]):
-            pass
+class _Sides:
+    """Of a passage; it takes what passes, and counts nothing but that."""
+
+    def __init__(self) -> None:
+        self.to_ask = bytearray()
+
+    def to_client(self, data: bytes) -> None:
+        assert data
+
+    def to_server(self, data: bytes) -> None:
+        self.to_ask += data
+
+    def end_to_server(self) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def break_off(self, reason: str) -> None:
+        assert reason
+
+
+class _Clerk:
+    """Allows what lies in one folder."""
+
+    def __init__(self, *, is_governed: bool) -> None:
+        self.is_governed = is_governed
+
+    def arrive(self, home: str) -> Sequence[str]:
+        return ("/srv",) if self.is_governed else ()
+
+    def learn(self, bases: file_link.Bases) -> None:
+        assert set(bases.bases) == {"/srv"}
+
+    def answer(self, question: file_link.Question) -> file_link.Answer:
+        file_link.path_of(question.path)
+        return file_link.Answer(question.path.startswith("/a"), "no", limit=100)
+
+    def take(self, told: file_link.Told) -> None:
+        """As it would come from a server of ours, so it says no more than that may."""
+        assert file_link.read(msgspec.json.encode(told)) == told
+
+
+def _passing(is_from_client: bool, is_governed: bool) -> Callable[[bytes], None]:
+    """SFTP that passes between a stranger and an end that keeps to the protocol."""
+
+    def run(data: bytes) -> None:
+        sides = _Sides()
+        passage = SftpPassage(sides, _Clerk(is_governed=is_governed))
+        passage.from_client(sftp_server.framed(b"\1\0\0\0\3"))
+        if not is_from_client:
+            for _ in range(3):
+                passage.from_server(data)
+                passage.from_client(b"".join(_REQUESTS))
+            passage.close()
+            return
+        passage.from_server(sftp_server.framed(b"\2\0\0\0\3"))
+        passage.from_client(data)
+        server = sftp_server.Server(_BareDesk())
+        for _ in range(20):
+            said, sides.to_ask = sides.to_ask, bytearray()
+            at = 0
+            while at < len(said):
+                size = int.from_bytes(said[at : at + 4], "big")
+                if said[at + 4] != sftp_server.INIT:
+                    passage.from_server(server.answer(memoryview(bytes(said[at + 4 : at + 4 + size]))))
+                at += 4 + size
+            passage.from_client(b"")
+        passage.close()
+
+    return run
+
+
+def _passing_scp(options: str, is_governed: bool) -> Callable[[bytes], None]:
+    """Both ends are strangers: pieces come from each in turn."""
+
+    def run(data: bytes) -> None:
+        asked: list[Callable[[], None]] = []
+
+        def ask(question: Question, learn: Callable[[Found | str], None]) -> None:
+            question.close()
+            asked.append(lambda: learn(Found(b"/a")))
+
+        passage = ScpPassage(_Sides(), _Clerk(is_governed=is_governed), ScpCommand(options, "/a"), ask, "/home/alice")
+        passage.open()
+        for number, start in enumerate(range(0, len(data), 40)):
+            (passage.from_server if number % 2 else passage.from_client)(data[start : start + 40])
+            while asked:
+                asked.pop()()
+        passage.end_of_client()
+        passage.close()
+
+    return run
 
 
 def _sftp_request(data: bytes) -> None:
@@ -414,6 +504,20 @@ _REQUESTS = tuple(
     )
     for kind in (*range(3, 21), 200)
 )
+_ANSWERS = sftp_server.framed(b"\2\0\0\0\3") + b"".join(
+    sftp_server.framed(bytes((kind,)) + number.to_bytes(4, "big") + body)
+    for number in range(1, 6)
+    for kind, body in (
+        (sftp_server.NAME, b"\0\0\0\1" + sftp_server.string(b"/a") * 2 + bytes(4)),
+        (sftp_server.HANDLE, sftp_server.string(b"h")),
+        (sftp_server.STATUS, bytes(4)),
+    )
+)
+_PASSING = (
+    b"C0644 3 f\n".ljust(40, b" ") + b"\0" * 40 + b"abc\0E\n",
+    b"\0" * 40 + b"D0755 0 d\nC0644 0 x\n\0E\n".ljust(40, b"\0") + b"\0" * 40,
+    b"\1no\n\2gone\n",
+)
 _COMMANDS = (b"scp -r -t '/srv/a b'", b'scp -f "~/x" *.c', b"systemctl status ngi\\nx", b"a;b $(c)")
 FILES = (
     Target("SFTP conversation", _sftp_conversation, (), (_OPEN * 2, *_REQUESTS, b"".join(_REQUESTS))),
@@ -422,7 +526,19 @@ FILES = (
     Target("line of an old copy", _scp_line, (scp_server.Broken,), (b"C0644 12 name", b"D0755 0 d", b"T1 0 2 0")),
     Target("command of an old copy", _scp_command, (), _COMMANDS),
     Target("words of a command", _words, (), _COMMANDS),
-    Target("SFTP as heard", _sftp, (), (_OPEN, sftp_server.framed(b"\1\0\0\0\3"), _OPEN * 3)),
+    *(
+        Target(f"SFTP that passes, {who}{how}", _passing(is_client, is_governed), (), seeds)
+        for who, is_client, seeds in (
+            ("client", True, (_OPEN * 2, *_REQUESTS, b"".join(_REQUESTS))),
+            ("server", False, (_ANSWERS, _ANSWERS + _ANSWERS[9:])),
+        )
+        for how, is_governed in (("", False), (" with rules", True))
+    ),
+    *(
+        Target(f"old copy that passes, {options}{how}", _passing_scp(options, is_governed), (), _PASSING)
+        for options in ("rpt", "rpf")
+        for how, is_governed in (("", False), (" with rules", True))
+    ),
     Target("what a server of files tells", file_link.read, (BadParameter,), _TOLD),
     Target("SFTP request", _sftp_request, (sftp_server.Malformed,), (b"\0\0\0\1\0\0\0\4abcd", b"")),
 )

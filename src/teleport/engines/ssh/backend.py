@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import asyncssh
 
 from teleport.engines.admission import Admission
-from teleport.engines.ssh.displays import Display, Displays
+from teleport.engines.ssh.displays import DisplaySource, OfferedDisplay
 from teleport.engines.ssh.forwarding import Arrived, Far
 from teleport.engines.ssh.host_users import HostUser
+from teleport.engines.ssh.passing import Paths
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.wire.terminal import TerminalSize
 
@@ -45,10 +46,13 @@ class Wish(Protocol):
     subsystem: str
     command: str | None
     terminal: TerminalRequest | None
-    display: Display | None
+    display: OfferedDisplay | None
 
     words: Sequence[str]
     """Set where the command is to be run as these very words, by no shell if that can be. It says the same."""
+
+    said: Mapping[str, str]
+    """Variables of ours: a server that takes none of them is to be given them with the words."""
 
     @property
     def copy(self) -> Copy | None:
@@ -134,6 +138,10 @@ class Backend(Protocol):
         """The home of the login where files are served by us, path by path; None where another server does that."""
         ...
 
+    def paths(self) -> Paths:
+        """Where the paths lead of a copy that another server serves. For one copy, closed with it."""
+        ...
+
     def program(self, wish: Wish, screens: Screens) -> Program:
         """What a session was asked to run, not started yet."""
         ...
@@ -164,8 +172,8 @@ class Backend(Protocol):
         """Offer the client's key agent to its programs. False when it cannot be."""
         ...
 
-    def displays(self) -> Displays | None:
-        """Screens of the client for its programs; None where there are none."""
+    def displays(self) -> DisplaySource:
+        """Screens of the client for its programs."""
         ...
 
     def close(self) -> None: ...

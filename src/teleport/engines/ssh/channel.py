@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import asyncssh
 
 from teleport.engines.ssh.backend import SFTP, TerminalRequest
-from teleport.engines.ssh.displays import Display, DisplayRequest
+from teleport.engines.ssh.displays import DisplayRequest, OfferedDisplay
 from teleport.engines.ssh.exit_status import FAILED, signal_name, signal_number
 from teleport.engines.ssh.file_copy import FileCopy
 from teleport.engines.ssh.visit import Visit
@@ -64,9 +64,9 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         """Who must be present in this session, as things stand."""
         self.objection: Callable[[], str] = lambda: ""
         """Why it may not go on, as things stand; empty when it may."""
-        self._said: dict[str, str] = {}
+        self.said: Mapping[str, str] = {}
         self.channel: Any = None
-        self.display: Display | None = None
+        self.display: OfferedDisplay | None = None
         self._run: Run | None = None
         self._is_lost = False
         self._input_ended = False
@@ -190,11 +190,11 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
 
     def variables(self) -> dict[str, str]:
         sent = self.sent_variables().items()
-        return {**{name: value for name, value in sent if name not in session_words.VARIABLES}, **self._said}
+        return {**{name: value for name, value in sent if name not in session_words.VARIABLES}, **self.said}
 
     def force(self, command: str) -> None:
         """Run this instead; what was asked for stands in a variable, as with other servers."""
-        self._said["SSH_ORIGINAL_COMMAND"] = self.command or ""
+        self.said = {"SSH_ORIGINAL_COMMAND": self.command or ""}
         self.command = command
 
     @property

@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import asyncssh
 
@@ -43,6 +44,20 @@ class DisplayRequest:
     screen: int
     is_single: bool
     """Only the first program that connects is let through."""
+
+
+class OfferedDisplay(Protocol):
+    """A display of the client, for one session."""
+
+    def close(self) -> None: ...
+
+
+class DisplaySource(Protocol):
+    """Where displays of a client's sessions come from."""
+
+    async def open(self, request: DisplayRequest) -> OfferedDisplay | None:
+        """None when it is refused, which the log knows."""
+        ...
 
 
 class Display:
@@ -100,16 +115,12 @@ class Displays:
         offered = self._admission.post.offers.x11
         if offered is None:
             raise AccessDenied("this node forwards no displays: ssh_service.x11 is not enabled there")
-        if not self._admission.options.permit_x11_forwarding:
-            raise AccessDenied("your roles do not permit X11 forwarding: permit_x11_forwarding is not set")
-        if self._admission.required:
-            raise AccessDenied("your roles require others to be present, who could not see what is displayed")
+        check_roles(self._admission)
         return offered
 
     async def _open(self, request: DisplayRequest) -> Display:
         offered = self._check()
-        if not _PROTOCOL.fullmatch(request.protocol) or not 0 < len(request.cookie) <= _MAX_COOKIE:
-            raise BadParameter("the cookie of the display cannot be understood")
+        check_shape(request)
         number, sockets = _free_display(offered)
         try:
             content = authority(socket.gethostname(), number, request.protocol, request.cookie)
@@ -152,6 +163,20 @@ class Displays:
             log.debug("a program's window is not shown", error=error)
             if far.transport is not None:
                 far.transport.abort()
+
+
+def check_roles(admission: Admission) -> None:
+    """Raises AccessDenied."""
+    if not admission.options.permit_x11_forwarding:
+        raise AccessDenied("your roles do not permit X11 forwarding: permit_x11_forwarding is not set")
+    if admission.required:
+        raise AccessDenied("your roles require others to be present, who could not see what is displayed")
+
+
+def check_shape(request: DisplayRequest) -> None:
+    """Raises BadParameter."""
+    if not _PROTOCOL.fullmatch(request.protocol) or not 0 < len(request.cookie) <= _MAX_COOKIE:
+        raise BadParameter("the cookie of the display cannot be understood")
 
 
 def _free_display(offered: X11Displays) -> tuple[int, list[socket.socket]]:

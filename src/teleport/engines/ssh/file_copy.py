@@ -17,7 +17,7 @@ from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.visit import Visit
 from teleport.model.events.file_transfer import SFTPAction
-from teleport.policy.file_rules import AskedFile, FileAnswer, Host, decide, decide_move
+from teleport.policy.file_rules import AskedFile, FileAnswer, Host, decide, decide_link, decide_move
 from teleport.policy.sentences import Language, sentence
 
 MAX_STATS: Final = 10_000
@@ -38,8 +38,8 @@ class Transfer:
         self.sha256 = ""
 
 
-class FileCopy:
-    """The clerk of one copy, from its start to the last event."""
+class CopyClerk:
+    """Decides about one copy and tells of it, from its start to the last event, whoever carries the files."""
 
     def __init__(
         self, visit: Visit, sid: str, home: str, scp: ScpCommand | None = None, language: Language = "en"
@@ -52,39 +52,24 @@ class FileCopy:
         self._home = home
         self._open: dict[int, Transfer] = {}
         self._done: list[Transfer] = []
-        self._link: FileLink | None = None
-        self._is_governed = False
+        self.is_governed = visit.admission.options.file_rules.are_set
+        """Whether it is asked about each file."""
         self.on_end: Callable[[str], None] = lambda _reason: None
         """Called with a reason when it may not go on."""
 
-    async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
-        """Raises Unavailable, AccessDenied."""
-        visit, rules = self._visit, self._visit.admission.options.file_rules
-        self._is_governed = rules.are_set
-        self._link = FileLink(self, visit.tasks, lambda: self.on_end("the server of files broke its word"))
-        assert self._link.theirs is not None
-        process = await spawner.serve_files(
-            user,
-            (*descriptors, self._link.theirs.fileno()),
-            pam=pam_request(visit.admission, user, visit.connection.client_address[0]),
-            scp=self._scp,
-            has_links_first=any(name in visit.link.client_version for name in _LINKS_FIRST),
-            is_governed=self._is_governed,
-            bases=rules.bases(self._host.home),
-        )
-        self._link.hand_over()
-        return process
-
     def objection(self) -> str:
         """Rules came up for files that this copy was started without asking about."""
-        if self._visit.admission.options.file_rules.are_set and not self._is_governed:
+        if self._visit.admission.options.file_rules.are_set and not self.is_governed:
             return "your roles now have rules for files: copy again"
         return ""
 
+    def arrive(self, home: str) -> tuple[str, ...]:
+        """The home of the login is known now. The folders that rules name, of which it wants to learn."""
+        self._home, self._host = home, Host(home=home)
+        return self._visit.admission.options.file_rules.bases(home) if self.is_governed else ()
+
     def end(self) -> None:
-        """The server has ended: take what is left, and sum up."""
-        if self._link is not None:
-            self._link.finish()
+        """Nothing more is carried: sum up."""
         cut_off, self._open = self._open, {}
         if self._scp is not None:
             for transfer in cut_off.values():
@@ -123,7 +108,9 @@ class FileCopy:
             path=path, others=(asked,) if asked and asked != path else (), size=question.size,
             direction="download" if question.direction == "download" else "upload", is_folder=question.folder,
         )  # fmt: skip
-        if question.direction == "move":
+        if question.direction == "link":
+            answer = decide_link(rules, file)
+        elif question.direction == "move":
             target = msgspec.structs.replace(file, path=path_of(question.to), others=())
             answer = decide_move(rules, file, target, self._host)
         else:
@@ -191,3 +178,33 @@ class FileCopy:
         self._visit.audit.scp(
             self._sid, transfer.path, size, is_upload=transfer.is_write, sha256=transfer.sha256, error=error
         )
+
+
+class FileCopy(CopyClerk):
+    """One copy that a server of ours makes, in a process of the host user's own."""
+
+    _link: FileLink | None = None
+
+    async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
+        """Raises Unavailable, AccessDenied."""
+        visit, rules = self._visit, self._visit.admission.options.file_rules
+        self.is_governed = rules.are_set
+        self._link = FileLink(self, visit.tasks, lambda: self.on_end("the server of files broke its word"))
+        assert self._link.theirs is not None
+        process = await spawner.serve_files(
+            user,
+            (*descriptors, self._link.theirs.fileno()),
+            pam=pam_request(visit.admission, user, visit.connection.client_address[0]),
+            scp=self._scp,
+            has_links_first=any(name in visit.link.client_version for name in _LINKS_FIRST),
+            is_governed=self.is_governed,
+            bases=rules.bases(self._host.home),
+        )
+        self._link.hand_over()
+        return process
+
+    def end(self) -> None:
+        """The server has ended: take what is left, and sum up."""
+        if self._link is not None:
+            self._link.finish()
+        super().end()

@@ -41,9 +41,12 @@ class Told(msgspec.Struct, frozen=True, tag_field="do", tag="tell", forbid_unkno
 
 
 class Question(msgspec.Struct, frozen=True, tag_field="do", tag="ask", forbid_unknown_fields=True):
-    """May this be copied? `path` is where it is, `asked` how it was called, `to` where it would be moved."""
+    """May this be copied? `path` is where it is, `asked` how it was called, `to` where it would be moved.
 
-    direction: Literal["download", "upload", "move"]
+    `link`: may a symbolic link be made or moved, where nobody of ours holds open what was asked about?
+    """
+
+    direction: Literal["download", "upload", "move", "link"]
     path: Path
     asked: Path = ""
     to: Path = ""

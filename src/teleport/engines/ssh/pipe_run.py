@@ -31,7 +31,7 @@ class PipeRun:
         self._sid = sid
         self._tap = tap
         self.borrows_input = tap is None
-        self._is_waiting = False
+        self._input_holds: set[str] = set()
         if channel.copy is not None:
             channel.copy.on_end = self._on_leave
         self._program = channel.visit.backend.program(channel, self)
@@ -44,6 +44,7 @@ class PipeRun:
         status = FAILED
         problem = ""
         try:
+            await self._prepare()
             await self._program.start(self._sid, _NO_SIZE)
             self._channel.begin(self)
             ended = await self._program.wait()
@@ -61,6 +62,9 @@ class PipeRun:
     def _objection(self) -> str:
         return self._channel.objection() or self._channel.visit.admission.lock_on(self._sid)
 
+    async def _prepare(self) -> None:
+        """What has to be known before the start. Raises TeleportError."""
+
     # -- engines.ssh.backend.Screens
 
     def show(self, output: bytes) -> None:
@@ -72,10 +76,22 @@ class PipeRun:
         self._channel.show_error(output)
 
     def pause_typing(self) -> None:
-        self._channel.channel.pause_reading()
+        self._hold_input("program")
 
     def resume_typing(self) -> None:
-        self._channel.channel.resume_reading()
+        self._release_input("program")
+
+    def _hold_input(self, reason: str) -> None:
+        """Take nothing more from the client until every reason has been released."""
+        if not self._input_holds:
+            self._channel.channel.pause_reading()
+        self._input_holds.add(reason)
+
+    def _release_input(self, reason: str) -> None:
+        if reason in self._input_holds:
+            self._input_holds.discard(reason)
+            if not self._input_holds and self._channel.is_open:
+                self._channel.channel.resume_reading()
 
     # -- engines.ssh.channel.Run
 
@@ -88,16 +104,13 @@ class PipeRun:
     def _wait_for_the_log(self) -> None:
         """Copies of many files tell many events: take no more requests than the log keeps up with."""
         emitter = self._channel.visit.post.emitter
-        if emitter.is_behind and not self._is_waiting:
-            self._is_waiting = True
-            self._channel.channel.pause_reading()
+        if emitter.is_behind and "log" not in self._input_holds:
+            self._hold_input("log")
             self._channel.visit.tasks.start(self._resume_when_told(), "wait for the log")
 
     async def _resume_when_told(self) -> None:
         await self._channel.visit.post.emitter.caught_up()
-        self._is_waiting = False
-        if self._channel.is_open:
-            self._channel.channel.resume_reading()
+        self._release_input("log")
 
     def end_input(self) -> None:
         self._program.end_typing()

@@ -22,7 +22,9 @@ from teleport.engines.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS, VERSIO
 from teleport.engines.ssh.backend import Program, Screens, Wish
 from teleport.engines.ssh.forwarding import Arrived, Far, is_loopback
 from teleport.engines.ssh.inlet import Inlet
+from teleport.engines.ssh.path_probe import PathProbe
 from teleport.engines.ssh.remote_connection import RemoteConnection, RemoteSide
+from teleport.engines.ssh.remote_displays import RemoteDisplays
 from teleport.engines.ssh.remote_program import RemoteProgram
 from teleport.engines.ssh.visit import Visit
 from teleport.engines.upstream import Upstream
@@ -69,6 +71,7 @@ class RemoteBackend:
         self._connecting = asyncio.Lock()
         self._agent_arrived: Arrived | None = None
         self._is_agent_wanted = False
+        self._displays: RemoteDisplays | None = None
         self._is_closed = False
 
     home = None
@@ -150,7 +153,7 @@ class RemoteBackend:
         options.client_keys = asyncssh.load_keypairs(list(keys))
         options.protocol_factory = lambda: _Owner(self._lose)
         options.waiter = established = loop.create_future()
-        link = RemoteConnection(loop, options, self._check_host, self._take_agent)
+        link = RemoteConnection(loop, options, self._check_host, self._take_agent, self._take_display)
         try:
             await loop.create_connection(lambda: Inlet(link), sock=raw.sock)
         except BaseException:
@@ -186,6 +189,9 @@ class RemoteBackend:
             self._visit.leave("the server closed the connection")
 
     # -- engines.ssh.backend.Backend
+
+    def paths(self) -> PathProbe:
+        return PathProbe(self._reach)
 
     def program(self, wish: Wish, screens: Screens) -> Program:
         return RemoteProgram(self._reach, wish, screens, lambda: self._is_agent_wanted)
@@ -250,8 +256,15 @@ class RemoteBackend:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no agent was offered")
         return self._arrive(self._agent_arrived, ("", 0))
 
-    def displays(self) -> None:
-        """Displays are offered by agents of ours alone."""
+    def displays(self) -> RemoteDisplays:
+        visit = self._visit
+        self._displays = RemoteDisplays(lambda: visit.link, visit.admission, visit.audit, visit.tasks, visit.touch)
+        return self._displays
+
+    async def _take_display(self, host: str, port: int) -> RemoteSide:
+        if self._displays is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no display was offered")
+        return self._displays.take(host, port)
 
     def close(self) -> None:
         self._is_closed = True

@@ -13,7 +13,8 @@ from asyncssh.encryption import GCMEncryption
 from asyncssh.packet import PacketDecodeError, SSHPacket
 from asyncssh.public_key import decode_ssh_certificate, decode_ssh_public_key
 
-from teleport.engines.ssh.connection import TcpChannel, UnixChannel, certificate_line
+from teleport.engines.ssh.connection import TcpChannel, UnixChannel, X11Channel, certificate_line
+from teleport.engines.ssh.displays import DisplayRequest
 from teleport.engines.ssh.packet import TunedChannel, TunedConnection
 from teleport.engines.ssh.streams import WRITE_HIGH
 from teleport.foundation.errors import NotAuthenticated
@@ -112,6 +113,9 @@ class RemoteSide(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
 class RemoteChannel(TunedChannel, asyncssh.SSHClientChannel[bytes]):
     """A session on the other server."""
 
+    display: DisplayRequest | None = None
+    """Set while the server has a display for it."""
+
 
 class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
     """One connection for one visit. `check_host` decides about the host; asyncssh checks what it signs."""
@@ -122,10 +126,12 @@ class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
         options: asyncssh.SSHClientConnectionOptions,
         check_host: CheckHost,
         take_agent: Callable[[], Awaitable[RemoteSide]],
+        take_display: Callable[[str, int], Awaitable[RemoteSide]],
     ) -> None:
         super().__init__(loop, options, wait="auth")
         self._check_host = check_host
         self._take_agent = take_agent
+        self._take_display = take_display
 
     def validate_server_host_key(self, key_data: bytes) -> asyncssh.SSHKey:
         line = certificate_line(key_data)
@@ -161,16 +167,19 @@ class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
         variables: dict[str, str],
         terminal: tuple[str, tuple[int, int], dict[int, int]] | None,
         forwards_agent: bool,
+        display: DisplayRequest | None = None,
     ) -> RemoteChannel:
         """Raises asyncssh.ChannelOpenError."""
         channel = RemoteChannel(
             self, self._loop, "strict", None, "strict", self._options.window, self._options.max_pktsize
         )
+        channel.display = display
         environment = {name.encode(): value.encode() for name, value in variables.items()}
         kind, size, modes = terminal or ("", (0, 0), {})
         await channel.create(
             lambda: session, command, subsystem or None, environment, terminal is not None, kind, size, modes,
-            False, None, None, False, forwards_agent,
+            display is not None and "ignore_failure", None, None, display is not None and display.is_single,
+            forwards_agent,
         )  # fmt: skip
         channel.set_write_buffer_limits(high=WRITE_HIGH)
         return channel
@@ -181,8 +190,32 @@ class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
     def create_unix_channel(self, *_: Any, window: int = 0, max_pktsize: int = 0, **__: Any) -> UnixChannel:
         return UnixChannel(self, self._loop, None, "strict", self._options.window, self._options.max_pktsize)
 
-    def _process_auth_agent_at_openssh_dot_com_open(self, packet: SSHPacket) -> Any:
+    def create_x11_channel(self, window: int = 0, max_pktsize: int = 0) -> X11Channel:
+        return X11Channel(self, self._loop, None, "strict", self._options.window, self._options.max_pktsize)
+
+    async def attach_x11_listener(
+        self, chan: Any, display: str | None, auth_path: str | None, single_connection: bool
+    ) -> tuple[bytes, bytes, int]:
+        """What the client said of its display is said again."""
+        request = chan.display
+        return request.protocol, request.cookie, request.screen
+
+    def detach_x11_listener(self, chan: Any) -> None:
+        """The server has refused it, or the session has ended."""
+        if isinstance(chan, RemoteChannel):
+            chan.display = None
+
+    def _process_x11_open(self, packet: SSHPacket) -> Any:
+        host, port = packet.get_string(), packet.get_uint32()
         packet.check_end()
+        self._check_room()
+        return self.create_x11_channel(), self._take_display(host[:256].decode("utf-8", "replace"), port)
+
+    def _check_room(self) -> None:
         if len(self._channels) >= MAX_CHANNELS:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels on one connection")
+
+    def _process_auth_agent_at_openssh_dot_com_open(self, packet: SSHPacket) -> Any:
+        packet.check_end()
+        self._check_room()
         return self.create_unix_channel(), self._take_agent()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import signal_name, signal_number
 from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.remote_connection import RemoteChannel, RemoteConnection
+from teleport.engines.ssh.remote_displays import RemoteDisplay
 from teleport.foundation.errors import Unavailable
 from teleport.wire.terminal import TerminalSize
 
@@ -47,15 +49,20 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
         terminal = None
         if wish.terminal is not None and not wish.subsystem:
             terminal = (wish.terminal.kind, (size.columns, size.rows), wish.terminal.modes)
+        ours = ("env", *(f"{name}={value}" for name, value in wish.said.items())) if wish.said else ()
+        command = shlex.join((*ours, *wish.words)) if wish.words else wish.command
+        display = wish.display if isinstance(wish.display, RemoteDisplay) else None
         link = await self._reach()
         try:
             self._channel = await link.open_program(
-                self, command=wish.command, subsystem=wish.subsystem, variables=wish.variables(), terminal=terminal,
-                forwards_agent=self._forwards_agent(),
+                self, command=command, subsystem=wish.subsystem, variables=wish.variables(), terminal=terminal,
+                forwards_agent=self._forwards_agent(), display=display.request if display is not None else None,
             )  # fmt: skip
         except (asyncssh.Error, OSError) as error:
             reason = getattr(error, "reason", "") or str(error)
             raise Unavailable(f"the server does not start it: {reason}") from error
+        if display is not None and (said := display.settle(is_open=self._channel.display is not None)):
+            self._screens.show_error(f"teleport: {said}\n".encode())
         if self._holds:
             self._channel.pause_reading()
         if self._hang_up.has_come:

@@ -8,11 +8,13 @@ from teleport.engines.guests import GuestAdmission
 from teleport.engines.ssh import scp_command
 from teleport.engines.ssh.backend import SFTP
 from teleport.engines.ssh.channel import Run, SessionChannel
-from teleport.engines.ssh.file_copy import FileCopy
+from teleport.engines.ssh.file_copy import CopyClerk, FileCopy
 from teleport.engines.ssh.guest_run import GuestRun
+from teleport.engines.ssh.passing_run import UNKNOWN_HOME, PassingRun
 from teleport.engines.ssh.pipe_run import PipeRun
 from teleport.engines.ssh.presence_run import PresenceRun
-from teleport.engines.ssh.sftp import SftpTap, scp_tap
+from teleport.engines.ssh.scp_command import ScpCommand
+from teleport.engines.ssh.scp_tap import scp_tap
 from teleport.engines.ssh.terminal_run import TerminalRun
 from teleport.engines.ssh.visit import Visit
 from teleport.foundation.errors import AccessDenied, TeleportError
@@ -30,41 +32,50 @@ def run_for(channel: SessionChannel) -> Run:
     if visit.guest is not None:
         return _guest_run(channel, visit.guest)
     sid = str(uuid.uuid4())
-    copy = _copy(channel, sid)
-    if copy is not None or channel.subsystem:
-        return _copy_run(channel, sid, copy)
+    if (copying := _copying(channel, sid)) is not None:
+        return copying
     asked = channel.command
     if not visit.admission.is_told_by_proxy:
         _obey_rules(channel)
     if channel.terminal is not None:
         return TerminalRun(channel, sid)
     _check_unwatched(channel)
+    scp = scp_command.guess(asked or "")
+    if scp is not None and visit.backend.home is None:
+        return PassingRun(channel, sid, CopyClerk(visit, sid, "", scp, _language(channel)), scp)
     return PipeRun(channel, sid, scp_tap(visit.audit, sid, asked) if asked is not None else None)
 
 
-def _copy(channel: SessionChannel, sid: str) -> FileCopy | None:
-    """The copy that is asked for, where this host serves it without a shell."""
-    visit, home = channel.visit, channel.visit.backend.home
-    if home is None:
-        return None
-    if channel.subsystem == SFTP:
-        return FileCopy(visit, sid, home, language=_language(channel))
-    if channel.command is None or channel.terminal is not None:
-        return None
-    scp = scp_command.parse(channel.command, home)
-    return FileCopy(visit, sid, home, scp, _language(channel)) if scp is not None else None
-
-
-def _copy_run(channel: SessionChannel, sid: str, copy: FileCopy | None) -> Run:
-    visit = channel.visit
+def _copying(channel: SessionChannel, sid: str) -> Run | None:
+    """None when no copy is asked for, or one in words that take a shell to read."""
+    home = channel.visit.backend.home
+    scp: ScpCommand | None = None
+    if not channel.subsystem:
+        if channel.command is None or channel.terminal is not None:
+            return None
+        scp = scp_command.parse(channel.command, home if home is not None else UNKNOWN_HOME)
+        if scp is None:
+            return None
     _check_unwatched(channel)
     _check_file_copy(channel, "the SFTP subsystem" if channel.subsystem else "copying files")
-    if copy is None:
-        _check_unseen_copy(channel, channel.subsystem)
-        return PipeRun(channel, sid, SftpTap(visit.audit, sid))
-    channel.copy = copy
-    channel.objection = copy.objection
+    if home is None:
+        return _passing(channel, sid, scp)
+    channel.copy = FileCopy(channel.visit, sid, home, scp, _language(channel))
+    channel.objection = channel.copy.objection
     return PipeRun(channel, sid)
+
+
+def _passing(channel: SessionChannel, sid: str, scp: ScpCommand | None) -> PassingRun:
+    """A copy that another server serves. Raises AccessDenied."""
+    visit, clerk = channel.visit, CopyClerk(channel.visit, sid, "", scp, _language(channel))
+    if clerk.is_governed and scp is not None and scp.is_pattern:
+        reason = Reason(
+            code=Code.PATTERN_BEYOND, value=scp.path, wanted=visit.admission.options.file_rules.roles
+        )  # fmt: skip
+        event_id = visit.audit.file_copy_refused(channel.command or "", sentence(reason))
+        raise AccessDenied(sentence(reason, _language(channel)), event_id=event_id)
+    channel.objection = clerk.objection
+    return PassingRun(channel, sid, clerk, scp, is_exact=True)
 
 
 def _obey_rules(channel: SessionChannel) -> None:
@@ -118,7 +129,7 @@ def _check_unwatched(channel: SessionChannel) -> None:
         return
     roles = ", ".join(f'"{one.role}"' for one in required)
     reason = f"role {roles} requires others to be present: that takes a session on a terminal"
-    if channel.subsystem == SFTP or scp_tap(visit.audit, "", channel.command or "") is not None:
+    if channel.subsystem == SFTP or scp_command.guess(channel.command or "") is not None:
         event_id = visit.audit.file_copy_refused(channel.command or "", reason)
     else:
         event_id = visit.audit.command_refused(channel.command or "", reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from teleport.policy import command_words
@@ -21,6 +22,11 @@ class ScpCommand:
     options: str
     path: str
     is_pattern: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        path = self.path if not self.path.startswith("-") else f"./{self.path}"
+        return ("scp", f"-{self.options}", path)
 
     @property
     def is_upload(self) -> bool:
@@ -48,6 +54,20 @@ def parse(command: str, home: str) -> ScpCommand | None:
     if is_pattern and "t" in options:
         return None
     return ScpCommand(options, path, is_pattern)
+
+
+def guess(command: str) -> ScpCommand | None:
+    """For what a shell makes of a command that may be the far end of a copy: its path may be another in the end."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    if not words or words[0].rsplit("/", 1)[-1] != "scp":
+        return None
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
+    if ("t" in options) is ("f" in options):
+        return None
+    return ScpCommand(options, words[-1], is_pattern="f" in options)
 
 
 def names_a_copier(command: str) -> bool:

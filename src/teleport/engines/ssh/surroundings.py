@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from teleport.engines.ssh import host_users
 from teleport.engines.ssh.backend import Wish
+from teleport.engines.ssh.displays import Display
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.visit import Visit
 
@@ -31,7 +32,7 @@ def session_environment(
         ours["SSH_TTY"] = terminal_name
     if visit.link.agent_path:
         ours["SSH_AUTH_SOCK"] = visit.link.agent_path
-    if wish.display is not None:
+    if isinstance(wish.display, Display):
         ours |= {"DISPLAY": wish.display.name, "XAUTHORITY": wish.display.authority_path}
     return host_users.environment(user, {**_wished(wish), **ours})
 

@@ -16,7 +16,7 @@ from teleport.engines.guests import GuestAdmission
 from teleport.engines.ssh.audit import Audit
 from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.connection import ServerConnection
-from teleport.engines.ssh.displays import Displays
+from teleport.engines.ssh.displays import DisplaySource
 from teleport.engines.ssh.forwards import Forwards
 from teleport.foundation.errors import BadParameter, LimitExceeded, NotAuthenticated, TeleportError
 from teleport.foundation.logs import get_logger
@@ -59,7 +59,7 @@ class Visit(asyncssh.SSHServer):
         """Takes a certificate as proof that a guest is there, by the id of the session. Raises AccessDenied."""
         self.lives: set[LiveSession] = set()
         """The sessions on terminals, which others may join."""
-        self.displays: Displays | None = None
+        self.displays: DisplaySource | None = None
         """None for guests, who show nothing."""
         self.conditions: dict[object, tuple[Callable[[], str], Callable[[str], None]]] = {}
         """Why each open session may not go on as things stand, if so; and how to end it with that reason."""
