@@ -12,10 +12,11 @@ from auth_cluster import TestCluster, auth_cluster
 
 from teleport.api.client import Client
 from teleport.api.routes import audit, recordings, sessions
-from teleport.foundation.errors import AccessDenied
+from teleport.foundation.errors import AccessDenied, AlreadyExists, BadParameter
 from teleport.model.codec import encode_json
 from teleport.model.resource import Metadata
 from teleport.model.resources.session_tracker import SessionTracker, SessionTrackerSpec
+from teleport.wire.recording import Printed, RecordingInfo, Started, encode_part
 
 
 @pytest.fixture
@@ -151,3 +152,61 @@ async def test_an_event_does_not_wear_the_code_of_another(cluster: TestCluster) 
     agent = await cluster.host("Node")
     with pytest.raises(AccessDenied, match="code"):
         await agent.call(audit.EMIT, event("session.start", code="T1000I", user="root", success=True))
+
+
+def streamed(sid: str, offset: int = 0, content: bytes = b"") -> recordings.AppendRecording:
+    return recordings.AppendRecording(session_id=sid, offset=offset, content=content)
+
+
+TRUE, FORGED = (encode_part(1, [Printed(1, text)]) for text in (b"true", b"fake"))
+
+
+async def test_the_stream_of_a_running_session_comes_from_its_host(cluster: TestCluster) -> None:
+    sid = str(uuid.uuid4())
+    owner, other = await cluster.host("Node"), await cluster.host("Node")
+    await run_session(owner, sid)
+    proxy = await cluster.host("Proxy")
+    for stranger in (other, proxy, await cluster.person("alice", "editor"), await cluster.host("Instance")):
+        with pytest.raises(AccessDenied):
+            await stranger.call(recordings.APPEND, streamed(sid, 0, FORGED))
+    kept = await owner.call(recordings.APPEND, streamed(sid, 0, TRUE))
+    for stranger in (other, proxy):
+        with pytest.raises(AccessDenied):
+            await stranger.call(recordings.APPEND, streamed(sid, kept.size, FORGED))
+        with pytest.raises(AccessDenied):
+            await stranger.call(recordings.FINISH, recordings.FinishRecording(session_id=sid, size=kept.size))
+
+
+async def test_not_even_its_host_changes_what_it_streamed(cluster: TestCluster) -> None:
+    sid = str(uuid.uuid4())
+    owner = await cluster.host("Node")
+    await run_session(owner, sid)
+    kept = await owner.call(recordings.APPEND, streamed(sid, 0, TRUE))
+    for offset, content in ((0, FORGED), (1, FORGED), (kept.size + 1, FORGED)):
+        with pytest.raises(BadParameter):
+            await owner.call(recordings.APPEND, streamed(sid, offset, content))
+    with pytest.raises(BadParameter):
+        await owner.call(recordings.UPLOAD_PART, part(sid))
+    await owner.call(recordings.FINISH, recordings.FinishRecording(session_id=sid, size=kept.size))
+    with pytest.raises(AlreadyExists):
+        await owner.call(recordings.APPEND, streamed(sid, 0, FORGED))
+    reader = await cluster.person("carol", "auditor")
+    got = b"".join(
+        [piece async for piece in reader.download(recordings.READ, recordings.ReadRecording(session_id=sid))]
+    )
+    assert got == TRUE
+
+
+async def test_a_recording_speaks_for_no_other_session_or_host(cluster: TestCluster) -> None:
+    """What auth tells of a host that died it has from the recording, which the host wrote."""
+    sid, foreign = str(uuid.uuid4()), str(uuid.uuid4())
+    owner, other = await cluster.host("Node"), await cluster.host("Node")
+    await run_session(other, foreign)
+    await run_session(owner, sid)
+    started = cluster.clock.now()
+    info = RecordingInfo(sid=foreign, user="alice", login="root", server_id="another-host", started=started)
+    await owner.call(recordings.APPEND, streamed(sid, 0, encode_part(1, [Started(0, info)])))
+    await owner.call(recordings.FINISH, recordings.FinishRecording(session_id=sid))
+    (end,) = await cluster.events("session.end")
+    assert end["sid"] == sid
+    assert end["server_id"] != "another-host"

@@ -16,7 +16,6 @@ from teleport.api.client import Client
 from teleport.api.session_sink import SessionSink
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority
-from teleport.engines.admission import KINDS
 from teleport.engines.engine import SshHostKey
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import TeleportError
@@ -66,9 +65,9 @@ class ClusterAccess:
         lines = tuple(key.public_key for key in found.trusted_keys().ssh)
         return (TrustedAuthority(kind="user", cluster=found.spec.cluster_name, ssh_keys=lines),)
 
-    def changes(self) -> AsyncIterator[Message]:
-        """What a Replica feeds on."""
-        return remote_source(self.client, KINDS)()
+    def changes(self, kinds: Sequence[str]) -> AsyncIterator[Message]:
+        """What a Replica of these kinds feeds on."""
+        return remote_source(self.client, kinds)()
 
     async def stay_renewed(self, data_dir: Path, enrolment: Enrolment) -> None:
         """Renew the identity at two thirds of its life, for ever, and at once when this host has a new name."""

@@ -21,7 +21,7 @@ from teleport.agent.heartbeat import Heartbeat, LabelCommand
 from teleport.agent.identity import HostIdentity
 from teleport.agent.registration import Enrolment
 from teleport.api.governed import GovernedServers
-from teleport.engines.admission import KINDS
+from teleport.engines import admission
 from teleport.engines.catalog import engines
 from teleport.engines.engine import Limits, Post
 from teleport.engines.host_accounts import static_accounts
@@ -127,13 +127,12 @@ class AgentService:
         recovered = await asyncio.to_thread(recordings.recover, clock.now())
         emitter = Emitter(access.sink.send_events, EventSpool(config.data_dir / "events"), clock, cluster)
         uploader = Uploader(recordings, access.sink)
-        recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge)
+        recorders = RecorderFactory(recordings, clock, on_complete=uploader.nudge, sink=access.sink)
         stack.callback(recorders.close)
         trackers = Trackers(access.sink, clock)
         leases = Leases(access.sink)
-        replica = Replica(
-            (*KINDS, *static_accounts.KINDS), access.changes, clock, path=config.data_dir / "replica.json"
-        )
+        kinds = (*admission.KINDS, *static_accounts.KINDS)
+        replica = Replica(kinds, lambda: access.changes(kinds), clock, path=config.data_dir / "replica.json")
         heartbeat = Heartbeat(
             lambda: access.client, clock, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             labels=config.labels, commands=config.commands, address=str(config.public[0]) if config.public else "",

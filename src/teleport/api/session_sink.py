@@ -13,6 +13,7 @@ from teleport.model.resources.session_tracker import SessionTracker
 from teleport.wire.recording import RecordingInfo
 
 UPLOAD_TIMEOUT = 120.0
+FINISH_TIMEOUT = 120.0
 LEASE_TIMEOUT = 10.0
 
 
@@ -31,6 +32,14 @@ class SessionSink:
 
     async def complete(self, sid: str, parts: int, info: RecordingInfo) -> None:
         await self._client().call(recordings.COMPLETE, recordings.CompleteRecording(session_id=sid, parts=parts))
+
+    async def append(self, sid: str, offset: int, content: bytes) -> None:
+        request = recordings.AppendRecording(session_id=sid, offset=offset, content=content)
+        await self._client().call(recordings.APPEND, request)
+
+    async def finish(self, sid: str, size: int) -> None:
+        request = recordings.FinishRecording(session_id=sid, size=size)
+        await self._client().call(recordings.FINISH, request, timeout=FINISH_TIMEOUT)
 
     async def put(self, tracker: SessionTracker) -> None:
         request = sessions.PutSession(tracker.name, msgspec.Raw(encode_json(tracker)))

@@ -200,6 +200,8 @@ def _sessions(parts: Parts) -> list[Binding[Caller]]:
         _bind_stream(audit.FOLLOW, parts.audit.follow),
         _bind(recordings.UPLOAD_PART, parts.recordings.upload_part),
         _bind(recordings.COMPLETE, parts.recordings.complete),
+        _bind(recordings.APPEND, parts.recordings.append),
+        _bind(recordings.FINISH, parts.recordings.finish),
         _bind(recordings.LIST, parts.recordings.list),
         _bind_stream(recordings.READ, parts.recordings.read),
     ]

@@ -1,15 +1,22 @@
-"""Session recordings over the API: the host that runs a session uploads it; auditors and participants read it."""
+"""Session recordings over the API: hosts that run sessions hand them in, auditors and participants read them.
+
+A stream whose host falls silent is given its end here, and what the host did not tell of that is told.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from teleport.api.routes.audit import SearchEvents
 from teleport.api.routes.recordings import (
+    AppendRecording,
+    BytesKept,
     CompleteRecording,
+    FinishRecording,
     ListRecordings,
     PartStored,
     ReadRecording,
@@ -22,14 +29,18 @@ from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.auth.session_owners import AS_LONG_AS_THE_LOG, SessionOwners
-from teleport.auth.settings import UPLOAD_GRACE
+from teleport.auth.settings import STREAM_SILENCE, UPLOAD_GRACE
 from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.model.events.base import SESSION_UPLOAD_INDEX
 from teleport.model.events.session import RecordingAccessed, SessionUploaded
+from teleport.model.resources.service_heartbeats import ProxyServer
 from teleport.model.resources.session_tracker import SessionTracker
 from teleport.policy.actions import ActionContext
+from teleport.session.recording_spool import RecoveredSession
+from teleport.session.recovery import ended_sessions
 from teleport.storage.audit_log import EventQuery
+from teleport.storage.recordings import Upload
 
 log = get_logger("auth.recordings")
 
@@ -47,6 +58,31 @@ class Recordings:
         self._audit = audit
         self._store = cluster.recordings
         self._owners = SessionOwners(cluster)
+        self._since = cluster.clock.now()
+        """Hosts may have tried in vain to be heard before."""
+
+    async def append(self, caller: Caller, request: AppendRecording) -> BytesKept:
+        """Kept when answered. Raises AccessDenied for a session of another host, AlreadyExists when it has an end."""
+        await self._check_uploader(caller, request.session_id)
+        if request.offset == 0:
+            await self._store.begin(request.session_id, caller.host_id, is_stream=True)
+        size = await self._store.append(request.session_id, request.offset, request.content, caller.host_id)
+        return BytesKept(size)
+
+    async def finish(self, caller: Caller, request: FinishRecording) -> RecordingStored:
+        """The event of the upload is emitted once. Raises NotFound when nothing came that can be played."""
+        await self._check_uploader(caller, request.session_id)
+        if await self._store.exists(request.session_id):
+            recording = await self._store.get(request.session_id)
+            return RecordingStored(request.session_id, recording.size)
+        upload = await self._store.upload(request.session_id)
+        if request.size and upload.size != request.size:
+            raise BadParameter(f"{upload.size} bytes arrived, {request.size} are said to exist")
+        if not request.size:
+            await self._end_stream(upload)
+        recording = await self._store.complete(request.session_id, owner=caller.host_id)
+        await self._record_upload(request.session_id, caller.host_id)
+        return RecordingStored(request.session_id, recording.size)
 
     async def upload_part(self, caller: Caller, request: UploadPart) -> PartStored:
         """Kept when answered. Raises AccessDenied for a session of another host."""
@@ -115,16 +151,45 @@ class Recordings:
         """Finish uploads whose host fell silent: no tracker any more, nothing new for a while. How many."""
         now, done = self._cluster.clock.now(), 0
         for upload in await self._store.uploads():
-            is_running = await self._cluster.store.find(SessionTracker, upload.session_id) is not None
-            if is_running or now - upload.changed < UPLOAD_GRACE:
+            if not await self._is_abandoned(upload, now):
                 continue
             try:
+                if upload.is_stream:
+                    await self._end_stream(upload)
                 await self._store.complete(upload.session_id, partial=True)
                 await self._record_upload(upload.session_id, upload.owner)
                 done += 1
             except TeleportError as error:
                 log.warning("abandoned upload not completed", session=upload.session_id, error=error)
         return done
+
+    async def _is_abandoned(self, upload: Upload, now: datetime) -> bool:
+        if upload.is_stream:
+            return now - max(upload.changed, self._since) >= STREAM_SILENCE
+        is_running = await self._cluster.store.find(SessionTracker, upload.session_id) is not None
+        return not is_running and now - upload.changed >= UPLOAD_GRACE
+
+    async def _end_stream(self, upload: Upload) -> None:
+        """Its recorder died: give it an end, and tell the session's. Raises NotFound when nothing can be played."""
+        sid, store = upload.session_id, self._cluster.store
+        mended = await self._store.mend(sid, self._cluster.clock.now(), "the host fell silent while the session ran")
+        if mended is None:
+            await self._store.abandon(sid)
+            raise NotFound(f"of recording {sid} nothing came that can be played")
+        if mended.end.recovered:
+            tracker = await store.find(SessionTracker, sid)
+            present = [one.user for one in tracker.spec.participants] if tracker is not None else []
+            people = tuple(dict.fromkeys((*mended.end.participants, *present)))
+            # what the host wrote into its recording does not speak for other sessions or hosts
+            info = msgspec.structs.replace(mended.info, sid=sid)
+            if await store.find(ProxyServer, upload.owner) is None:
+                info = msgspec.structs.replace(info, server_id=upload.owner)
+            ended = RecoveredSession(info, mended.end, people, is_streamed=True)
+            for event in ended_sessions([ended], self._cluster.name):
+                event.forwarded_by = upload.owner if upload.owner != info.server_id else ""
+                await self._cluster.journal.record(event)
+        with contextlib.suppress(NotFound):
+            await store.delete(SessionTracker, sid)
 
     def _may_see(self, caller: Caller, line: bytes) -> bool:
         try:

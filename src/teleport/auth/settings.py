@@ -54,7 +54,8 @@ HOST_CERTIFICATE_TTL = timedelta(days=90)  # renewed at two thirds of it
 ADMIN_CERTIFICATE_TTL = timedelta(days=7)
 TRACKER_TTL = timedelta(minutes=30)
 UPLOAD_GRACE = timedelta(minutes=30)
-COMPLETER_INTERVAL = timedelta(minutes=5)
+STREAM_SILENCE = timedelta(minutes=5)  # hosts give a sign of each streamed recording every half minute
+COMPLETER_INTERVAL = timedelta(minutes=1)
 HEARTBEAT = timedelta(minutes=5)
 NOTICE_INTERVAL = timedelta(minutes=10)
 REQUESTS_INTERVAL = timedelta(seconds=20)

@@ -220,10 +220,15 @@ class Admission:
         return not self.is_told_by_proxy and _setting(self.post.replica, SessionRecordingConfig).spec.is_on
 
     @property
+    def is_streamed(self) -> bool:
+        """A recording goes to the cluster while the session runs."""
+        return _setting(self.post.replica, SessionRecordingConfig).spec.is_sync
+
+    @property
     def must_be_recorded(self) -> bool:
-        """A session ends when its recording fails."""
+        """A session ends when its recording fails, or does not reach the cluster where it is streamed."""
         spec = _setting(self.post.replica, SessionRecordingConfig).spec
-        return spec.is_on and (spec.is_sync or self.options.record_ssh == "strict")
+        return spec.is_on and self.options.record_ssh == "strict"
 
     @property
     def deadline(self) -> datetime | None:

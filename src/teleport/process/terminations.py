@@ -37,7 +37,7 @@ class SessionKeeping:
         self._trackers = Trackers(sink, clock)
         self._leases = Leases(sink)
         uploader = Uploader(self._spool, sink)
-        self._recorders = RecorderFactory(self._spool, clock, on_complete=uploader.nudge)
+        self._recorders = RecorderFactory(self._spool, clock, on_complete=uploader.nudge, sink=sink)
         self.services: tuple[Service, ...] = (uploader, self._trackers, self._leases)
 
     async def recover(self, emitter: Emitter) -> None:

@@ -1,8 +1,8 @@
-"""Records a session while it runs: frames gather in memory for half a second, then go to disk as one part.
+"""Records a session while it runs: frames gather in memory for half a second, then go as one part to disk or auth.
 
 Nothing here blocks the loop: parts are packed and written by a few threads. A recorder that falls behind says so
-(`is_behind`), and whoever feeds it waits. When the disk takes nothing more, the recorder fails once and for all, and
-its `on_failure` is called: a session that must be recorded ends.
+(`is_behind`), and whoever feeds it waits. When nothing more is taken, the recorder fails once and for all, and its
+`on_failure` is called: a session that must be recorded ends. A streamed one whose cluster is away calls `on_detour`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import Unavailable
 from teleport.foundation.logs import get_logger
+from teleport.foundation.service import TaskOwner
 from teleport.session.recording_spool import OpenRecording, RecordingSpool
+from teleport.session.recording_stream import RecordingStream, StreamSink
 from teleport.wire.recording import (
     Ended,
     Frame,
@@ -35,6 +38,24 @@ BEHIND = 8 << 20
 CAUGHT_UP = 2 << 20
 
 
+class Destination(Protocol):
+    """Where the parts of one recording go, one at a time."""
+
+    sid: str
+
+    def write(self, number: int, frames: list[Frame]) -> asyncio.Future[None]:
+        """Done when the part is durable. Fails when nothing more of this recording will be taken."""
+        ...
+
+    def hasten(self) -> None:
+        """The session has ended: what may take long is put off."""
+        ...
+
+    async def complete(self, is_whole: bool) -> None:
+        """No more parts come. Raises OSError."""
+        ...
+
+
 class RecorderFactory:
     """Opens recorders that share one spool and a few threads. `close` after the last recorder has finished."""
 
@@ -44,20 +65,33 @@ class RecorderFactory:
         clock: Clock,
         threads: int = 4,
         on_complete: Callable[[], None] = lambda: None,
+        sink: StreamSink | None = None,
     ) -> None:
         self._on_complete = on_complete
         self._spool = spool
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="recorder")
+        self._sink = sink
+        self._streams = TaskOwner("recording stream")
 
-    async def open(self, info: RecordingInfo) -> Recorder:
-        """A recorder whose first frame is on disk. Raises Unavailable when the disk does not take it."""
+    async def open(self, info: RecordingInfo, *, is_streamed: bool = False, may_detour: bool = True) -> Recorder:
+        """A recorder whose first frame is durable. Raises Unavailable when nobody takes it.
+
+        A streamed one that may not detour begins with the cluster or not at all.
+        """
+        if is_streamed and self._sink is not None:
+            stream = RecordingStream(info, self._spool, self._sink, self._threads, self._streams)
+            recorder = Recorder(stream, self._clock, self._on_complete)
+            stream.on_detour = recorder.detour
+            await stream.open(may_detour=may_detour)
+            recorder.is_detoured = stream.is_detoured
+            return recorder
         loop = asyncio.get_running_loop()
         try:
             file = await loop.run_in_executor(self._threads, self._spool.create, info)
         except OSError as error:
             raise Unavailable(f"the session cannot be recorded: {error}") from error
-        return Recorder(file, self._clock, self._threads, self._on_complete)
+        return Recorder(_OnDisk(file, self._threads), self._clock, self._on_complete)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -66,13 +100,10 @@ class RecorderFactory:
 class Recorder:
     """Takes what a session shows. Frames of one recorder reach the disk in order; at most one batch is on its way."""
 
-    def __init__(
-        self, file: OpenRecording, clock: Clock, threads: ThreadPoolExecutor, on_complete: Callable[[], None]
-    ) -> None:
+    def __init__(self, destination: Destination, clock: Clock, on_complete: Callable[[], None]) -> None:
         self._on_complete = on_complete
-        self._file = file
+        self._destination = destination
         self._clock = clock
-        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._started = clock.monotonic()
         self._frames: list[Frame] = []
@@ -83,6 +114,10 @@ class Recorder:
         self._parts = 1
         self.failure: Unavailable | None = None
         self.on_failure: Callable[[Unavailable], None] = lambda _: None
+        self.on_detour: Callable[[str], None] = lambda _: None
+        """The cluster is away: for now this host's disk keeps what is recorded."""
+        self.is_detoured = False
+        """It did so from the beginning."""
         self.on_caught_up: Callable[[], None] = lambda: None
         self._was_behind = False
 
@@ -103,8 +138,12 @@ class Recorder:
         """An audit event (JSON) to be seen in the replay."""
         self._add(Noted(self._offset(), event), len(event))
 
+    def detour(self, reason: str) -> None:
+        self.on_detour(reason)
+
     async def finish(self, end: RecordingEnd) -> None:
         """Write the last frames and mark the recording complete. Raises Unavailable when it failed."""
+        self._destination.hasten()
         self._add(Ended(self._offset(), end))
         while self.failure is None and (self._frames or self._job is not None):
             if self._job is None:
@@ -114,7 +153,7 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
         try:
-            await self._loop.run_in_executor(self._threads, self._file.complete, self.failure is None)
+            await self._destination.complete(self.failure is None)
         except OSError as error:
             self._fail(error)
         if self.failure is not None:
@@ -146,7 +185,7 @@ class Recorder:
         frames, self._frames = self._frames, []
         self._writing, self._gathered = self._gathered, 0
         self._parts += 1
-        self._job = self._loop.run_in_executor(self._threads, _write_part, self._file, self._parts, frames)
+        self._job = self._destination.write(self._parts, frames)
         self._job.add_done_callback(self._written)
 
     def _written(self, job: asyncio.Future[None]) -> None:
@@ -169,8 +208,27 @@ class Recorder:
             self.failure = Unavailable(f"the session can no longer be recorded: {error}")
             self._frames.clear()
             self._gathered = 0
-            log.error("a recording failed", session=self._file.sid, error=error)
+            log.error("a recording failed", session=self._destination.sid, error=error)
             self.on_failure(self.failure)
+
+
+class _OnDisk:
+    """A Destination: this host's spool."""
+
+    def __init__(self, file: OpenRecording, threads: ThreadPoolExecutor) -> None:
+        self.sid = file.sid
+        self._file = file
+        self._threads = threads
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, number: int, frames: list[Frame]) -> asyncio.Future[None]:
+        return self._loop.run_in_executor(self._threads, _write_part, self._file, number, frames)
+
+    def hasten(self) -> None:
+        """A disk is as quick as it is."""
+
+    async def complete(self, is_whole: bool) -> None:
+        await self._loop.run_in_executor(self._threads, self._file.complete, is_whole)
 
 
 def _write_part(file: OpenRecording, number: int, frames: list[Frame]) -> None:

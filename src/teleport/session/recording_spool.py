@@ -2,6 +2,8 @@
 
     <sid>/recording   parts as in wire.recording, appended and synced while the session runs
     <sid>/info.json   what the first frame says, to be read without opening the recording
+    <sid>/rest.json   of a recording that is streamed: how many bytes the cluster has; `recording` is what follows
+                      them, and empty unless the cluster was away
     <sid>/end.json    written last: the recording is complete and may be uploaded
 
 Whatever a killed run left without `end.json` is mended by `recover` at the next start. A process locks the recordings
@@ -17,28 +19,22 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from teleport.foundation.errors import BadParameter
 from teleport.session.event_spool import sync_directory
-from teleport.wire.recording import (
-    DamagedRecording,
-    Ended,
-    Frame,
-    RecordingEnd,
-    RecordingInfo,
-    RecordingReader,
-    Resized,
-    Started,
-    encode_part,
-)
+from teleport.storage.recording_mending import mend
+from teleport.wire.recording import RecordingEnd, RecordingInfo, Resized, Started, encode_part
+
+T = TypeVar("T")
 
 SESSION_ID: Final = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{7,63}")
-_PIECE: Final = 1 << 20
+_REFUSED: Final = "refused.json"
+_DIED: Final = "the host stopped while the session ran"
 
 
 class OpenRecording:
@@ -47,11 +43,14 @@ class OpenRecording:
     def __init__(self, folder: Path, sid: str) -> None:
         self.sid = sid
         self._folder = folder
-        self._end: RecordingEnd | None = None
         path = folder / "recording"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, or this process ends
         self._size = os.fstat(self._file).st_size
+
+    @property
+    def size(self) -> int:
+        return self._size
 
     def append(self, part: bytes) -> None:
         """Write and sync. Raises OSError, and then nothing of the part is left behind."""
@@ -76,15 +75,36 @@ class OpenRecording:
         """Let it go as it is: `RecordingSpool.recover` mends it."""
         os.close(self._file)
 
+    # -- of a recording that is streamed
+
+    def follow(self, kept: int) -> None:
+        """What is appended from now on follows the first `kept` bytes, which the cluster has. Raises OSError."""
+        os.ftruncate(self._file, 0)
+        self._size = 0
+        _write_file(self._folder / "rest.json", msgspec.json.encode(_Rest(kept)))
+
+    def read(self, offset: int, count: int) -> bytes:
+        return os.pread(self._file, count, offset)
+
+    def remove(self) -> None:
+        """The cluster has all of it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._file)
+
+
+class _Rest(msgspec.Struct, frozen=True):
+    kept: int
+
 
 @dataclass(frozen=True)
 class CompleteRecording:
-    """A recording that waits to be uploaded."""
+    """A recording that waits to be uploaded. Of one that was streamed it is the rest, which follows `kept` bytes."""
 
     sid: str
     info: RecordingInfo
     path: Path
     size: int
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,7 @@ class RecoveredSession:
     info: RecordingInfo
     end: RecordingEnd
     participants: tuple[str, ...]
+    is_streamed: bool = False
 
 
 class RecordingSpool:
@@ -116,14 +137,35 @@ class RecordingSpool:
             raise
         return recording
 
+    def create_rest(self, info: RecordingInfo) -> OpenRecording:
+        """For what a streamed recording must keep here while the cluster is away. Raises OSError."""
+        folder = self._folder(info.sid)
+        folder.mkdir(parents=True, mode=0o700)
+        recording = OpenRecording(folder, info.sid)
+        try:
+            _write_file(folder / "info.json", msgspec.json.encode(info))
+            recording.follow(0)
+        except BaseException:
+            recording.remove()
+            raise
+        return recording
+
     def complete(self) -> list[CompleteRecording]:
         """All that wait to be uploaded, in order of their ids."""
         found = []
         for end in sorted(self.directory.glob("*/end.json")):
-            info, path = _read_info(end.parent), end.parent / "recording"
+            info, path = _read(end.parent / "info.json", RecordingInfo), end.parent / "recording"
             if info is not None and path.exists():
-                found.append(CompleteRecording(info.sid, info, path, path.stat().st_size))
+                rest = _read(end.parent / "rest.json", _Rest)
+                kept = rest.kept if rest is not None else None
+                found.append(CompleteRecording(info.sid, info, path, path.stat().st_size, kept))
         return found
+
+    def set_aside(self, sid: str) -> Path:
+        """The cluster will never take it: it stays here for people to look at. Returns where."""
+        folder = self._folder(sid)
+        (folder / "end.json").replace(folder / _REFUSED)
+        return folder
 
     @contextlib.contextmanager
     def claimed(self, sid: str) -> Iterator[bool]:
@@ -140,16 +182,12 @@ class RecordingSpool:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         recovered = []
         for folder in sorted(self.directory.iterdir()):
-            if folder.is_dir() and not (folder / "end.json").exists():
+            if folder.is_dir() and not any((folder / name).exists() for name in ("end.json", _REFUSED)):
                 with _lock_of(folder) as is_ours:
                     runs_elsewhere = not is_ours and (folder / "recording").exists()
                 if runs_elsewhere:
                     continue
-                session = _mend(folder, now)
-                if session is None:
-                    shutil.rmtree(folder, ignore_errors=True)
-                else:
-                    recovered.append(session)
+                recovered.extend(_mend(folder, now))
         return recovered
 
     def _folder(self, sid: str) -> Path:
@@ -158,39 +196,22 @@ class RecordingSpool:
         return self.directory / sid
 
 
-def _mend(folder: Path, now: datetime) -> RecoveredSession | None:
-    """Cut the torn tail, write the end that is missing. None when not even the first part is there."""
+def _mend(folder: Path, now: datetime) -> list[RecoveredSession]:
+    """Give the recording its end, so that it is uploaded. Nothing when not even the first part is there.
+
+    Nor where a recording was streamed and nothing kept here: it is the cluster that gives it its end, and tells.
+    """
     path = folder / "recording"
-    if not path.exists():
-        return None
-    info, end, last, reader = None, None, 0, RecordingReader()
-    for frame in _frames(path, reader):
-        last = max(last, frame.offset)
-        if isinstance(frame, Started):
-            info = frame.info
-        elif isinstance(frame, Ended):
-            end = frame.end
-    if info is None:
-        return None
-    os.truncate(path, reader.consumed)
-    recording = OpenRecording(folder, info.sid)
-    if end is None:
-        end = RecordingEnd(
-            ended=min(info.started + timedelta(milliseconds=last), now),
-            reason="the host stopped while the session ran",
-            participants=(info.user,),
-            recovered=True,
-        )
-        recording.append(encode_part(reader.parts + 1, [Ended(last, end)]))
-    recording.complete()
-    return RecoveredSession(info, end, end.participants)
-
-
-def _frames(path: Path, reader: RecordingReader) -> Iterator[Frame]:
-    """As far as the file is sound."""
-    with path.open("rb") as file, contextlib.suppress(DamagedRecording):
-        while piece := file.read(_PIECE):
-            yield from reader.feed(piece)
+    info, is_rest = _read(folder / "info.json", RecordingInfo), (folder / "rest.json").exists()
+    if info is not None and is_rest and path.exists() and path.stat().st_size == 0:
+        OpenRecording(folder, info.sid).complete()
+        return []
+    mended = mend(path, now, _DIED, begun=info if is_rest else None) if path.exists() else None
+    if mended is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return []
+    OpenRecording(folder, mended.info.sid).complete()
+    return [RecoveredSession(mended.info, mended.end, mended.end.participants, is_streamed=is_rest)]
 
 
 @contextlib.contextmanager
@@ -215,9 +236,9 @@ def _try_lock(file: int) -> bool:
     return True
 
 
-def _read_info(folder: Path) -> RecordingInfo | None:
+def _read(path: Path, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode((folder / "info.json").read_bytes(), type=RecordingInfo)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -17,8 +17,9 @@ def ended_sessions(recovered: Iterable[RecoveredSession], cluster: str) -> list[
             sid=session.info.sid, user=session.info.user, login=session.info.login, server_id=session.info.server_id,
             server_hostname=session.info.server_hostname, session_start=session.info.started,
             session_stop=session.end.ended, participants=list(session.participants), interactive=True,
-            session_recording="node", initial_command=list(session.info.command), proto="ssh",
-            message=session.end.reason,
+            session_recording="node-sync" if session.is_streamed else "node",
+            initial_command=list(session.info.command),
+            proto="ssh", message=session.end.reason,
         )
         for session in recovered
     ]  # fmt: skip

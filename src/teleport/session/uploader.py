@@ -1,18 +1,21 @@
 """Uploads complete recordings in numbered parts, again and again until the cluster has them.
 
-An upload that was broken off starts over: a part sent twice replaces itself.
+An upload that was broken off starts over: a part sent twice replaces itself. Of a
+recording that was streamed the rest is appended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
-from teleport.foundation.errors import TeleportError
+from teleport.foundation.errors import AlreadyExists, NotFound, TeleportError
 from teleport.foundation.logs import get_logger
 from teleport.foundation.retry import Backoff
 from teleport.session.recording_spool import CompleteRecording, RecordingSpool
+from teleport.session.recording_stream import StreamSink
 from teleport.wire.recording import RecordingInfo
 
 log = get_logger("uploader")
@@ -22,8 +25,8 @@ SCAN_INTERVAL = 5.0
 _PARTING = 5.0
 
 
-class RecordingSink(Protocol):
-    """Where recordings go. Both are safe to repeat, and raise TeleportError."""
+class RecordingSink(StreamSink, Protocol):
+    """Where recordings go. All are safe to repeat, and raise TeleportError."""
 
     async def upload(self, sid: str, part_number: int, content: bytes) -> None: ...
 
@@ -88,20 +91,39 @@ class Uploader:
                 with self._spool.claimed(recording.sid) as is_ours:
                     if is_ours:
                         await self._upload(recording)
+            except AlreadyExists as error:
+                folder = await asyncio.to_thread(self._spool.set_aside, recording.sid)
+                log.error("a recording was ended before it came", session=recording.sid, error=error, kept=folder)
             except (TeleportError, OSError, TimeoutError) as error:
                 log.warning("a recording could not be uploaded yet", session=recording.sid, error=error)
                 success = False
         return success
 
     async def _upload(self, recording: CompleteRecording) -> None:
+        if recording.kept is None:
+            await self._upload_parts(recording)
+        else:
+            await self._append_rest(recording, recording.kept)
+        await asyncio.to_thread(self._spool.remove, recording.sid)
+        log.info("recording uploaded", session=recording.sid, bytes=recording.size)
+
+    async def _append_rest(self, recording: CompleteRecording, kept: int) -> None:
+        for offset in range(0, recording.size, PART_SIZE):
+            content = await asyncio.to_thread(_read, recording, offset)
+            await self._sink.append(recording.sid, kept + offset, content)
+        if recording.size:
+            await self._sink.finish(recording.sid, kept + recording.size)
+            return
+        with contextlib.suppress(NotFound):  # nothing of it ever came there
+            await self._sink.finish(recording.sid, 0)
+
+    async def _upload_parts(self, recording: CompleteRecording) -> None:
         number, offset = 0, 0
         while offset < recording.size or number == 0:
             content = await asyncio.to_thread(_read, recording, offset)
             number, offset = number + 1, offset + PART_SIZE
             await self._sink.upload(recording.sid, number, content)
         await self._sink.complete(recording.sid, number, recording.info)
-        await asyncio.to_thread(self._spool.remove, recording.sid)
-        log.info("recording uploaded", session=recording.sid, bytes=recording.size)
 
 
 def _read(recording: CompleteRecording, offset: int) -> bytes:

@@ -1,4 +1,8 @@
-"""Recordings in a directory: `<session id>.tar` when complete, numbered parts under `uploading/` before."""
+"""Recordings in a directory: `<session id>.tar` when complete, numbered parts under `uploading/` before.
+
+A stream is one part that grows. It ends with a whole part of the recording whenever that was acknowledged, so what a
+sudden end of the machine tore off is found and cut off when its host sends it again.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,16 @@ import shutil
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import AccessDenied, AlreadyExists, BadParameter, NotFound, Unavailable
 from teleport.storage.files import make_private_directory, replace_file, sync_directory
+from teleport.storage.recording_mending import MendedRecording, is_between_parts, mend, whole_parts
 from teleport.storage.recordings import (
+    MAX_STREAM_BYTES,
     PIECE_BYTES,
     Recording,
     RecordingStore,
@@ -29,19 +36,29 @@ T = TypeVar("T")
 
 _OWNER = "owner"
 _JOINED = "joined"
+_STREAM = "stream"
+_LONGEST_TAIL = 64 << 20
+"""Bytes that are looked at for what was torn off: more than one call can bring."""
 
 
 class FileRecordings(RecordingStore):
     """Directories 0700, files 0600. One process writes; each upload by one caller at a time."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, max_stream: int = MAX_STREAM_BYTES) -> None:
+        self._max_stream = max_stream
         self._directory = directory
         self._uploading = directory / "uploading"
         self._clock = clock
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    async def begin(self, session_id: str, owner: str) -> None:
-        await self._alone(session_id, lambda: self._begin(session_id, owner))
+    async def begin(self, session_id: str, owner: str, *, is_stream: bool = False) -> None:
+        await self._alone(session_id, lambda: self._begin(session_id, owner, is_stream))
+
+    async def append(self, session_id: str, offset: int, content: bytes, owner: str) -> int:
+        return await self._alone(session_id, lambda: self._append(session_id, offset, content, owner))
+
+    async def mend(self, session_id: str, now: datetime, reason: str) -> MendedRecording | None:
+        return await self._alone(session_id, lambda: self._mend(session_id, now, reason))
 
     async def put_part(self, session_id: str, number: int, content: bytes, owner: str | None = None) -> None:
         check_part(number, content)
@@ -103,20 +120,52 @@ class FileRecordings(RecordingStore):
 
     # What follows runs in threads.
 
-    def _begin(self, session_id: str, owner: str) -> None:
+    def _begin(self, session_id: str, owner: str, is_stream: bool) -> None:
         self._refuse_complete(session_id)
         directory = self._uploading / session_id
         if (directory / _OWNER).exists():
             self._check_owner(session_id, owner)
+            self._check_way(session_id, is_stream)
             return
         make_private_directory(directory)
+        if is_stream:
+            self._write(directory / _STREAM, b"")
+            self._write(self._part(session_id, 1), b"")
         self._write(directory / _OWNER, owner.encode())
         sync_directory(self._uploading)
 
     def _put_part(self, session_id: str, number: int, content: bytes, owner: str | None) -> None:
         self._refuse_complete(session_id)
         self._check_owner(session_id, owner)
+        self._check_way(session_id, is_stream=False)
         self._write(self._part(session_id, number), content)
+
+    def _append(self, session_id: str, offset: int, content: bytes, owner: str) -> int:
+        self._refuse_complete(session_id)
+        self._check_owner(session_id, owner)
+        self._check_way(session_id, is_stream=True)
+        path = self._part(session_id, 1)
+        with path.open("r+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if not 0 <= offset <= size:
+                raise BadParameter(f"recording {session_id} has {size} bytes: nothing follows byte {offset} yet")
+            if offset + len(content) > self._max_stream:
+                raise BadParameter(f"recording {session_id}: a recording has at most {self._max_stream} bytes")
+            kept = _kept(file, offset, len(content))
+            if not content.startswith(kept):
+                size = _cut_torn_tail(file, offset, size)
+                kept = _kept(file, offset, len(content)) if offset <= size else b""
+            if offset > size or not content.startswith(kept):
+                raise BadParameter(f"recording {session_id}: other bytes are kept from byte {offset} on")
+            if rest := content[len(kept) :]:
+                _add(file, size, rest)
+        self._stamp(path)
+        return size + len(rest)
+
+    def _mend(self, session_id: str, now: datetime, reason: str) -> MendedRecording | None:
+        self._check_owner(session_id, None)
+        self._check_way(session_id, is_stream=True)
+        return mend(self._part(session_id, 1), now, reason)
 
     def _complete(self, session_id: str, owner: str | None, partial: bool) -> Recording:
         path = self._path(session_id)
@@ -161,9 +210,9 @@ class FileRecordings(RecordingStore):
             owner = (directory / _OWNER).read_text()
             parts = {int(path.stem): path.stat() for path in directory.glob("[0-9]*.part")}
             changed = max([(directory / _OWNER).stat().st_mtime, *(part.st_mtime for part in parts.values())])
-        return Upload(
-            session_id, owner, tuple(sorted(parts)), sum(part.st_size for part in parts.values()), _moment(changed)
-        )
+        size = sum(part.st_size for part in parts.values())
+        is_stream = (directory / _STREAM).exists()
+        return Upload(session_id, owner, tuple(sorted(parts)), size, _moment(changed), is_stream)
 
     def _uploads(self) -> tuple[Upload, ...]:
         if not self._uploading.exists():
@@ -205,6 +254,11 @@ class FileRecordings(RecordingStore):
         if owner is not None and owner != found:
             raise AccessDenied(f"recording {session_id} is uploaded by another host")
 
+    def _check_way(self, session_id: str, is_stream: bool) -> None:
+        if (self._uploading / session_id / _STREAM).exists() != is_stream:
+            was = "in parts" if is_stream else "as a stream"
+            raise BadParameter(f"the upload of recording {session_id} was begun {was} and goes on so")
+
     def _write(self, path: Path, content: bytes) -> None:
         replace_file(path, [content])
         self._stamp(path)
@@ -218,6 +272,38 @@ class FileRecordings(RecordingStore):
         if directory.exists():
             shutil.rmtree(directory)
             sync_directory(self._uploading)
+
+
+def _kept(file: FileIO, offset: int, count: int) -> bytes:
+    file.seek(offset)
+    kept = bytearray()
+    while len(kept) < count and (piece := file.read(count - len(kept))):
+        kept += piece
+    return bytes(kept)
+
+
+def _cut_torn_tail(file: FileIO, offset: int, size: int) -> int:
+    """What does not end with a whole part was never acknowledged. Returns the size that is left."""
+    if size - offset > _LONGEST_TAIL or not is_between_parts(file, offset):
+        return size
+    sound = offset + whole_parts(_kept(file, offset, size - offset))
+    if sound < size:
+        file.truncate(sound)
+        os.fsync(file.fileno())
+    return sound
+
+
+def _add(file: FileIO, size: int, content: bytes) -> None:
+    """All of it or nothing. Raises OSError."""
+    file.seek(size)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[file.write(view) :]
+        os.fdatasync(file.fileno())
+    except OSError:
+        file.truncate(size)
+        raise
 
 
 @contextlib.contextmanager

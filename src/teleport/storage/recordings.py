@@ -1,4 +1,4 @@
-"""Session recordings: uploaded in numbered parts, joined when complete, never overwritten."""
+"""Session recordings: uploaded in numbered parts or streamed while they grow, never overwritten."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from teleport.foundation.errors import BadParameter, LimitExceeded
+from teleport.storage.recording_mending import MendedRecording
 
 MAX_PART_BYTES = 64 * 1024 * 1024
 MAX_PARTS = 10_000
+MAX_STREAM_BYTES = 40 << 30
 PIECE_BYTES = 256 * 1024
 
 _SESSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -27,13 +29,14 @@ class Recording(Struct, frozen=True):
 
 
 class Upload(Struct, frozen=True):
-    """One that was begun and is not complete. `changed` is when the last part came, or when it was begun."""
+    """One that was begun and is not complete. `changed` is when its host last sent something, or began it."""
 
     session_id: str
     owner: str
     parts: tuple[int, ...]
     size: int
     changed: datetime
+    is_stream: bool = False
 
 
 class RecordingStore(Protocol):
@@ -43,14 +46,31 @@ class RecordingStore(Protocol):
     itself. What returned is on disk. Any method raises Unavailable when the storage is full or fails.
     """
 
-    async def begin(self, session_id: str, owner: str) -> None:
-        """Again by its owner: nothing happens. Raises AlreadyExists when the recording is complete."""
+    async def begin(self, session_id: str, owner: str, *, is_stream: bool = False) -> None:
+        """Again by its owner: nothing happens. Raises AlreadyExists when the recording is complete.
+
+        Raises BadParameter when it was begun the other way: as a stream, or in parts.
+        """
+        ...
+
+    async def append(self, session_id: str, offset: int, content: bytes, owner: str) -> int:
+        """Add to a stream what follows its first `offset` bytes. Returns how many bytes are kept now.
+
+        The same again: nothing happens, nor with nothing to add, but its owner has been heard. What is kept never
+        changes. Raises NotFound unless begun as a stream, AlreadyExists when complete, BadParameter when bytes before
+        `offset` are missing, others are kept in their place, or there would be more than `MAX_STREAM_BYTES`.
+        """
+        ...
+
+    async def mend(self, session_id: str, now: datetime, reason: str) -> MendedRecording | None:
+        """Give a stream an end, where its host gave none. None when nothing of it can be played. Raises NotFound."""
         ...
 
     async def put_part(self, session_id: str, number: int, content: bytes, owner: str | None = None) -> None:
         """The same number again replaces the part; numbers are 1 to 10,000.
 
-        Raises NotFound unless begun, AlreadyExists when complete, BadParameter, LimitExceeded above 64 MiB.
+        Raises NotFound unless begun, AlreadyExists when complete, BadParameter also for a stream, LimitExceeded above
+        64 MiB.
         """
         ...
 

@@ -130,6 +130,14 @@ def pack(frame: Frame) -> bytes:
     return _FRAME.pack(len(payload) + 5, kind, min(offset, MAX_OFFSET)) + payload
 
 
+def part_size(header: bytes) -> int:
+    """Bytes of the part that begins with this header; 0 when it is none."""
+    if len(header) < HEADER.size:
+        return 0
+    magic, version, _, _, size, _, _ = HEADER.unpack_from(header)
+    return HEADER.size + int(size) if (magic, version) == (MAGIC, VERSION) and size <= MAX_BODY else 0
+
+
 class RecordingReader:
     """Feed it the bytes of a recording in any pieces; it gives the frames of each part that is complete.
 
@@ -140,7 +148,8 @@ class RecordingReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.consumed = 0
-        self.parts = 0
+        self.last_number = 0
+        """Of the last whole part."""
 
     @property
     def is_torn(self) -> bool:
@@ -148,14 +157,17 @@ class RecordingReader:
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
+        return list(self.read(data))
+
+    def read(self, data: bytes) -> Iterator[Frame]:
+        """As `feed`, yet what comes before damage is given before it is raised."""
         self._buffer += data
-        frames: list[Frame] = []
         while (size := self._next_size()) and len(self._buffer) >= size:
-            frames.extend(self._open(bytes(self._buffer[:size])))
+            part = bytes(self._buffer[:size])
+            yield from self._open(part)
             del self._buffer[:size]
             self.consumed += size
-            self.parts += 1
-        return frames
+            self.last_number = HEADER.unpack_from(part)[3]
 
     def _next_size(self) -> int:
         if len(self._buffer) < HEADER.size:

@@ -12,12 +12,14 @@ from auth_cluster import PASSWORD, Person, TestCluster
 
 from teleport.api.client import Client
 from teleport.api.routes import audit, login, recordings, sessions, users
+from teleport.auth.recordings import Recordings
 from teleport.credentials import x509
 from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated, NotFound
 from teleport.model.codec import encode_json
 from teleport.model.resource import Metadata
 from teleport.model.resources.role_conditions import RoleConditions, Rule
 from teleport.model.resources.session_tracker import SessionTracker, SessionTrackerSpec
+from teleport.wire.recording import Ended, Printed, RecordingInfo, RecordingReader, Started, encode_part
 
 
 def event(kind: str, code: str, sid: str, **more: object) -> msgspec.Raw:
@@ -244,6 +246,45 @@ class TestRecordings:
         assert await work.complete_abandoned() == 1
         assert await self.read(await cluster.person("carol", "auditor"), sid) == b"one"
         assert len(await cluster.events("session.upload")) == 1
+
+    async def test_a_stream_whose_host_fell_silent_is_ended_and_told(self, cluster: TestCluster) -> None:
+        agent, sid = await cluster.host("Node"), str(uuid.uuid4())
+        await agent.call(sessions.PUT, tracker(sid))
+        info = RecordingInfo(sid=sid, user="alice", login="root", started=cluster.clock.now())
+        content = encode_part(1, [Started(0, info)]) + encode_part(2, [Printed(700, b"last words")])
+        await agent.call(recordings.APPEND, recordings.AppendRecording(session_id=sid, offset=0, content=content))
+        work = cluster.service.recordings
+        cluster.clock.advance(timedelta(minutes=4))
+        sign = recordings.AppendRecording(session_id=sid, offset=len(content))
+        await agent.call(recordings.APPEND, sign)
+        cluster.clock.advance(timedelta(minutes=4))
+        assert await work.complete_abandoned() == 0
+        cluster.clock.advance(timedelta(minutes=2))
+        assert await work.complete_abandoned() == 1
+        kept = await self.read(await cluster.person("carol", "auditor"), sid)
+        *_, printed, ended = RecordingReader().feed(kept)
+        assert printed == Printed(700, b"last words")
+        assert isinstance(ended, Ended)
+        assert ended.end.recovered
+        (end,) = await cluster.events("session.end")
+        assert (end["sid"], end["user"], end["participants"]) == (sid, "alice", ["alice"])
+        assert "fell silent" in end["message"]
+        assert len(await cluster.events("session.upload")) == 1
+        with pytest.raises(NotFound):
+            await agent.call(sessions.GET, sessions.SessionName(sid))
+
+    async def test_hosts_that_auth_could_not_hear_are_given_time(self, cluster: TestCluster) -> None:
+        agent, sid = await cluster.host("Node"), str(uuid.uuid4())
+        await agent.call(recordings.APPEND, recordings.AppendRecording(session_id=sid, offset=0))
+        cluster.clock.advance(timedelta(hours=1))  # for which auth was not there
+        work = Recordings(
+            cluster.service.cluster, cluster.service.recordings._guard, cluster.service.recordings._audit
+        )
+        assert await work.complete_abandoned() == 0
+        cluster.clock.advance(timedelta(minutes=6))
+        assert await work.complete_abandoned() == 0  # nothing of it can be played
+        with pytest.raises(NotFound):
+            await agent.call(recordings.FINISH, recordings.FinishRecording(session_id=sid))
 
     async def test_a_rule_with_a_condition_filters_the_list(self, cluster: TestCluster) -> None:
         await self.recorded(cluster, ["alice"])

@@ -6,7 +6,7 @@ import asyncio
 import stat
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from teleport.foundation.clock import MovedClock
 from teleport.foundation.errors import AccessDenied, AlreadyExists, BadParameter, LimitExceeded, NotFound
 from teleport.storage.recording_files import FileRecordings
 from teleport.storage.recordings import MAX_PART_BYTES, MAX_PARTS, PIECE_BYTES, RecordingStore
+from teleport.wire.recording import Ended, Printed, RecordingInfo, RecordingReader, Started, encode_part
 
 SID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 OTHER = "2c4e28ba-2fa1-41d2-883f-0016d3cca427"
@@ -244,3 +245,90 @@ async def test_a_full_disk_loses_no_part_that_was_kept(directory: Path, clock: M
     recordings = FileRecordings(directory, clock)
     assert (await recordings.complete(SID)).size == 120_000
     assert await content(recordings) == b"1" * 60_000 + b"2" * 60_000
+
+
+def part(number: int, text: bytes) -> bytes:
+    return encode_part(number, [Printed(number, text)])
+
+
+class TestStreams:
+    @pytest.fixture
+    async def recordings(self, tmp_path: Path) -> FileRecordings:
+        recordings = FileRecordings(tmp_path / "records", MovedClock(), max_stream=4096)
+        await recordings.begin(SID, HOST, is_stream=True)
+        return recordings
+
+    async def test_it_grows_and_what_comes_twice_is_kept_once(self, recordings: FileRecordings) -> None:
+        one, two = part(1, b"one"), part(2, b"two")
+        assert await recordings.append(SID, 0, one, HOST) == len(one)
+        assert await recordings.append(SID, 0, one, HOST) == len(one)
+        assert await recordings.append(SID, len(one), two, HOST) == len(one + two)
+        assert await recordings.append(SID, 0, one, HOST) == len(one + two)
+        assert await recordings.append(SID, 0, one + two, HOST) == len(one + two)
+        assert (await recordings.upload(SID)).is_stream
+        await recordings.complete(SID, owner=HOST)
+        assert await content(recordings) == one + two
+
+    async def test_what_is_kept_never_changes(self, recordings: FileRecordings) -> None:
+        one = part(1, b"one")
+        await recordings.append(SID, 0, one + part(2, b"two"), HOST)
+        for offset, other in ((0, part(1, b"eno")), (len(one), part(2, b"owt")), (len(one) + 1, b"x"), (3, one)):
+            with pytest.raises(BadParameter, match="other bytes"):
+                await recordings.append(SID, offset, other, HOST)
+        with pytest.raises(BadParameter, match="as a stream"):
+            await recordings.put_part(SID, 1, b"another", HOST)
+        await recordings.complete(SID, owner=HOST)
+        assert await content(recordings) == one + part(2, b"two")
+        with pytest.raises(AlreadyExists):
+            await recordings.append(SID, 0, one, HOST)
+
+    async def test_what_a_crash_tore_off_comes_again(self, recordings: FileRecordings, tmp_path: Path) -> None:
+        one, two = part(1, b"one"), part(2, b"two")
+        await recordings.append(SID, 0, one, HOST)
+        path = tmp_path / "records" / "uploading" / SID / "00001.part"
+        for torn in (two[:20], bytes(len(two))):
+            with path.open("ab") as file:
+                file.write(torn)
+            assert await recordings.append(SID, len(one), two, HOST) == len(one + two)
+            assert path.read_bytes() == one + two
+            path.write_bytes(one)
+
+    async def test_neither_a_hole_nor_more_than_the_limit(self, recordings: FileRecordings) -> None:
+        with pytest.raises(BadParameter, match="nothing follows"):
+            await recordings.append(SID, 1, b"x", HOST)
+        with pytest.raises(BadParameter, match="nothing follows"):
+            await recordings.append(SID, -1, b"x", HOST)
+        with pytest.raises(BadParameter, match="at most 4096"):
+            await recordings.append(SID, 0, bytes(4097), HOST)
+        assert await recordings.append(SID, 0, b"", HOST) == 0
+
+    async def test_it_is_its_owner_s_and_begun_one_way(self, recordings: FileRecordings) -> None:
+        with pytest.raises(AccessDenied):
+            await recordings.append(SID, 0, part(1, b"forged"), "host-b")
+        with pytest.raises(AccessDenied):
+            await recordings.begin(SID, "host-b", is_stream=True)
+        with pytest.raises(BadParameter):
+            await recordings.begin(SID, HOST)
+        await recordings.begin(OTHER, HOST)
+        with pytest.raises(BadParameter, match="in parts"):
+            await recordings.append(OTHER, 0, b"x", HOST)
+        with pytest.raises(NotFound):
+            await recordings.append("3c4e28ba-2fa1-41d2-883f-0016d3cca427", 0, b"x", HOST)
+
+    async def test_an_end_is_given_to_what_has_none(self, recordings: FileRecordings) -> None:
+        started = datetime(2026, 1, 1, tzinfo=UTC)
+        info = RecordingInfo(sid=SID, user="alice", login="root", started=started)
+        first = encode_part(1, [Started(0, info)])
+        await recordings.append(SID, 0, first + encode_part(2, [Printed(2500, b"last words")]) + b"TPSRtorn", HOST)
+        mended = await recordings.mend(SID, started + timedelta(hours=1), "it died")
+        assert mended is not None
+        assert (mended.info, mended.end.reason, mended.end.recovered) == (info, "it died", True)
+        assert mended.end.ended == started + timedelta(seconds=2.5)
+        assert await recordings.mend(SID, started + timedelta(hours=2), "again") == mended
+        await recordings.complete(SID, owner=HOST)
+        frames = RecordingReader().feed(await content(recordings))
+        assert frames[1:] == [Printed(2500, b"last words"), Ended(2500, mended.end)]
+
+    async def test_nothing_that_can_be_played_is_nothing(self, recordings: FileRecordings) -> None:
+        await recordings.append(SID, 0, b"no recording", HOST)
+        assert await recordings.mend(SID, datetime(2026, 1, 1, tzinfo=UTC), "it died") is None

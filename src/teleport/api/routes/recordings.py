@@ -1,4 +1,4 @@
-"""Session recordings: hosts upload them in numbered parts, auditors and participants read them."""
+"""Session recordings: hosts upload them in parts or stream them, auditors and participants read them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,28 @@ class CompleteRecording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     session_id: str
     parts: int
+
+
+class AppendRecording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What follows the first `offset` bytes of a recording that is streamed: whole parts of it. Safe to repeat.
+
+    Only by the host that runs the session. What is kept never changes; empty content says that it still runs.
+    """
+
+    session_id: str
+    offset: int
+    content: bytes = b""
+
+
+class BytesKept(msgspec.Struct, frozen=True):
+    size: int
+
+
+class FinishRecording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A streamed recording has `size` bytes and is complete; with 0, auth gives it an end that it lacks."""
+
+    session_id: str
+    size: int = 0
 
 
 class RecordingStored(msgspec.Struct, frozen=True):
@@ -81,6 +103,22 @@ COMPLETE = Route(
     RecordingStored,
     summary="Finish the upload of a recording",
 )
+APPEND = Route(
+    "POST",
+    "/v1/recordings/{session_id}/stream",
+    AppendRecording,
+    BytesKept,
+    shape=Shape.BODY,
+    max_body=MAX_PART,
+    summary="Add to a recording while its session runs",
+)
+FINISH = Route(
+    "POST",
+    "/v1/recordings/{session_id}/stream/end",
+    FinishRecording,
+    RecordingStored,
+    summary="Finish a recording that was streamed",
+)
 LIST = Route("GET", "/v1/recordings", ListRecordings, RecordingPage, summary="List recorded sessions")
 READ = Route(
     "GET",
@@ -90,4 +128,4 @@ READ = Route(
     shape=Shape.DOWNLOAD,
     summary="Read a recording",
 )
-ROUTES = (UPLOAD_PART, COMPLETE, LIST, READ)
+ROUTES = (UPLOAD_PART, COMPLETE, APPEND, FINISH, LIST, READ)

@@ -112,13 +112,17 @@ class TerminalRun:
             term=self._request.kind, command=live.command,
         )  # fmt: skip
         try:
-            recorder = await visit.post.recorders.open(info)
+            recorder = await visit.post.recorders.open(
+                info, is_streamed=visit.admission.is_streamed, may_detour=not visit.admission.must_be_recorded
+            )
         except Unavailable as error:
             if visit.admission.must_be_recorded:
                 raise
             log.warning("a session goes on without a recording", session=live.id, error=error)
             return None
-        recorder.on_failure = self._lose_recorder
+        recorder.on_failure, recorder.on_detour = self._lose_recorder, self._detour_recorder
+        if recorder.is_detoured:
+            self._detour_recorder("the cluster does not take the recording")
         recorder.on_caught_up = lambda: self._program.release("recorder")
         return recorder
 
@@ -128,6 +132,13 @@ class TerminalRun:
             self.end(str(failure))
         else:
             self.tell(f"{failure}; the session goes on")
+
+    def _detour_recorder(self, reason: str) -> None:
+        """What was shown so far is safe here; where that is not enough, the session ends."""
+        if self._channel.visit.admission.must_be_recorded:
+            self.end(reason)
+        else:
+            self.tell(f"{reason}; the session goes on, and is recorded here until the cluster is back")
 
     @property
     def _recording(self) -> str:
