@@ -43,13 +43,17 @@ def town(new_cluster: Callable[..., Cluster], tmp_path: Path) -> Iterator[Town]:
 def is_streamed(town: Town) -> bool:
     with town.visitor.terminal("town") as terminal:
         session, _ = session_of(terminal)
-        return bool(at_auth(town, session))
+        return bool(parts_of(town, session))
+
+
+def parts_of(town: Town, session: str) -> list[Path]:
+    found = town.cluster.data_dir.rglob(f"uploading/{session}/00001.part")
+    return [one for one in found if (one.parent / "stream").exists()]
 
 
 def at_auth(town: Town, session: str) -> str:
     """What auth has of a recording that is not complete."""
-    path = town.cluster.data_dir
-    found = [one for one in path.rglob(f"uploading/{session}/00001.part") if (one.parent / "stream").exists()]
+    found = parts_of(town, session)
     frames = RecordingReader().feed(found[0].read_bytes()) if found else []
     return b"".join(frame.data for frame in frames if isinstance(frame, Printed)).decode(errors="replace")
 
@@ -113,7 +117,7 @@ def test_auth_stays_away(town: Town, tmp_path: Path) -> None:
         until(lambda: "back-42" in at_auth(town, sessions[1]), "streamed again")
         lenient.send("exit\n")
         assert lenient.ended() == 0
-    check_recorded(watched, sessions[0], {"away-42"})
+    check_recorded(town.visitor, sessions[0], {"away-42"})
     check_recorded(town.visitor, sessions[1], {"away-42", "alone-42", "back-42"})
     ends = {str(event["sid"]): event for event in all_events(town.cluster, "session.end")}
     assert {ends[session]["session_recording"] for session in sessions} == {"node-sync"}

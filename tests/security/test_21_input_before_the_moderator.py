@@ -67,9 +67,9 @@ class HeldRecorders(RecorderFactory):
         super().__init__(spool, clock)
         self.may_open = asyncio.Event()
 
-    async def open(self, info: RecordingInfo) -> Recorder:
+    async def open(self, info: RecordingInfo, *, is_streamed: bool = False, may_detour: bool = True) -> Recorder:
         await self.may_open.wait()
-        return await super().open(info)
+        return await super().open(info, is_streamed=is_streamed, may_detour=may_detour)
 
 
 async def test_input_typed_between_leave_and_start_is_thrown_away_when_the_moderator_goes_again(

@@ -84,7 +84,7 @@ class RecordingStream:
             self._rest = await self._in_thread(self._spool.create_rest, self._info)
         except OSError as error:
             log.warning("a recording has no disk to wait on while the cluster is away", session=self.sid, error=error)
-        first = [Started(0, self._info), Resized(0, self._info.columns, self._info.rows)]
+        first: list[Frame] = [Started(0, self._info), Resized(0, self._info.columns, self._info.rows)]
         self._patience = OPENING if may_detour else PARTING
         try:
             await self._write(1, first, may_detour=may_detour)

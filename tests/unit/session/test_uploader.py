@@ -35,6 +35,13 @@ class Sink:
         self.stored[sid] = b"".join(self.parts[sid, number] for number in range(1, parts + 1))
 
 
+    async def append(self, sid: str, offset: int, content: bytes) -> None:
+        raise AssertionError("none of these was streamed")
+
+    async def finish(self, sid: str, size: int) -> None:
+        raise AssertionError("none of these was streamed")
+
+
 @pytest.fixture
 def spool(tmp_path: Path) -> RecordingSpool:
     spool = RecordingSpool(tmp_path)

@@ -156,7 +156,7 @@ class Audit:
     def session_left(self, live: LiveSession) -> Event | None:
         return self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
 
-    def session_ended(self, live: LiveSession, recording: str) -> Event | None:
+    def session_ended(self, live: LiveSession, recording: str, reason: str) -> Event | None:
         event = self._in_session(
             SessionEnded,
             live,
@@ -167,6 +167,7 @@ class Audit:
             interactive=True,
             session_recording=recording,
             initial_command=list(live.command),
+            message=reason,
         )
         return self._tell(event)
 

@@ -262,7 +262,7 @@ class TerminalRun:
         live.close(self._reason)
         if has_run:
             visit.audit.session_left(live)
-            event = visit.audit.session_ended(live, self._recording)
+            event = visit.audit.session_ended(live, self._recording, self._reason)
             if event is not None:
                 self.note(event)
         if recorder is not None:
