@@ -47,7 +47,7 @@ async def test_its_holder_is_told_when_others_took_all(kept: tuple[Leases, Log])
     await leases.acquire("connection", "alice", 1, told.append)
     log.leases["alice"] = {"somebody else's"}
     await until(lambda: told)
-    assert "1 connections" in told[0]
+    assert "limit connections to 1 at once" in told[0]
     assert len(leases) == 0
 
 
