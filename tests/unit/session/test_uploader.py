@@ -34,7 +34,6 @@ class Sink:
         assert info.sid == sid
         self.stored[sid] = b"".join(self.parts[sid, number] for number in range(1, parts + 1))
 
-
     async def append(self, sid: str, offset: int, content: bytes) -> None:
         raise AssertionError("none of these was streamed")
 
