@@ -65,6 +65,8 @@ def test_before_the_login(place: Cluster, context: BrowserContext, tmp_path: Pat
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_be_visible()
     check(page, "failed login")
+    page.get_by_role("link", name="Lost your password or second factor?").click()
+    check(page, "recovery")
     page.goto(f"https://{place.proxy}/web/invite/{'0' * 32}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     check(page, "gone link")
@@ -88,6 +90,7 @@ def test_behind_the_login(place: Cluster, context: BrowserContext, tmp_path: Pat
         ("connect", lambda: open_dialog(page, re.compile("^Connect to"))),
         ("no match", lambda: search(page, "nothing at all")),
         ("requests", lambda: ask(page)),
+        ("lists", lambda: lists(page)),
         ("account", lambda: go(page, "Account")),
         ("add device", lambda: open_dialog(page, re.compile("^Add$"))),
         ("not found", lambda: elsewhere(page, f"https://{place.proxy}/web/no/such/page")),
@@ -117,7 +120,12 @@ def ask(page: Page) -> None:
     page.get_by_role("link", name="Access requests").click()
     expect(page.get_by_text("You have asked for nothing.")).to_be_visible()
     page.get_by_role("button", name="Ask for access").click()
-    expect(page.get_by_text("Your roles let you ask for no role.")).to_be_visible()
+    expect(page.get_by_text("Your roles let you ask for nothing.")).to_be_visible()
+
+
+def lists(page: Page) -> None:
+    page.get_by_role("link", name="Access lists").click()
+    expect(page.get_by_text("No access list concerns you.")).to_be_visible()
 
 
 def elsewhere(page: Page, url: str) -> None:

@@ -1,10 +1,13 @@
 import { lazy, Suspense } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
+import { AccessLists } from "./pages/AccessLists";
 import { Account } from "./pages/Account";
 import { Away } from "./pages/Away";
 import { Headless } from "./pages/Headless";
 import { Login } from "./pages/Login";
 import { NotFound } from "./pages/NotFound";
+import { OneAccessList } from "./pages/OneAccessList";
+import { Recover } from "./pages/Recover";
 import { Requests } from "./pages/Requests";
 import { Servers } from "./pages/Servers";
 import { SignUp } from "./pages/SignUp";
@@ -19,12 +22,15 @@ export function App() {
   return (
     <Routes>
       <Route path="/login" element={<Login />} />
+      <Route path="/recover" element={<Recover />} />
       <Route path="/invite/:token" element={<SignUp />} />
       <Route path="/reset/:token" element={<SignUp />} />
       <Route element={<Guarded />}>
         <Route index element={<Navigate to="/servers" replace />} />
         <Route path="/servers" element={<Servers />} />
         <Route path="/requests" element={<Requests />} />
+        <Route path="/lists" element={<AccessLists />} />
+        <Route path="/lists/:name" element={<OneAccessList />} />
         <Route path="/account" element={<Account />} />
         <Route
           path="/terminal/:server/:login"

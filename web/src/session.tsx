@@ -19,7 +19,20 @@ export type Reason = "none" | "left" | "ended" | "idle";
 export type SessionState =
   | { kind: "unknown"; problem: unknown }
   | { kind: "out"; reason: Reason }
-  | { kind: "in"; username: string; expires: number; idleTimeout: number; renewAt: number };
+  | {
+      kind: "in";
+      username: string;
+      expires: number;
+      idleTimeout: number;
+      renewAt: number;
+      assumed: Assumed;
+    };
+
+/** Access requests that the session acts with, and when it does no more. */
+export interface Assumed {
+  requests: string[];
+  ends: number;
+}
 
 /** The coming end of the session, when it is near enough to say so. */
 export interface Ending {
@@ -33,6 +46,8 @@ interface Session {
   enter: (granted: SessionGranted) => void;
   leave: (reason?: Reason) => Promise<void>;
   retry: () => void;
+  /** Takes approved access requests on, and drops others, in all pages of this browser. */
+  assume: (taken: string[], dropped: string[]) => Promise<void>;
 }
 
 const Context = createContext<Session | null>(null);
@@ -58,6 +73,10 @@ function stateOf(granted: SessionGranted): SessionState {
     expires: Date.parse(granted.sessionExpires),
     idleTimeout: idle,
     renewAt: Date.now() + (idle > 0 ? Math.min(beforeEnd, idle / 2) : beforeEnd),
+    assumed: {
+      requests: granted.accessRequests ?? [],
+      ends: granted.accessEnds ? Date.parse(granted.accessEnds) : Number.POSITIVE_INFINITY,
+    },
   };
 }
 
@@ -137,6 +156,16 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     return renewing.current;
   }, [take, drop]);
 
+  const assume = useCallback(
+    async (taken: string[], dropped: string[]) => {
+      const wanted = { access_requests: taken, drop_access_requests: dropped };
+      await call("POST", "/v1/websessions/access", wanted);
+      await renewing.current?.catch(() => undefined); // one that was asked for before tells what was before
+      await renew();
+    },
+    [renew],
+  );
+
   const retry = useCallback(() => {
     setState({ kind: "unknown", problem: null });
     renew().catch((problem: unknown) => setState({ kind: "unknown", problem }));
@@ -166,6 +195,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (state.kind !== "in") return;
     const unwatch = watchActivity();
+    const { ends } = state.assumed;
+    // a clock that is ahead of the cluster's does not make it ask without a pause
+    let endsAt = ends > Date.now() ? ends : Date.now() + RETRY;
     let renewAt = state.renewAt;
     const timer = window.setInterval(() => {
       const now = Date.now();
@@ -175,7 +207,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         return void leave(isIdle ? "idle" : "ended");
       }
       const isUsed = state.idleTimeout === 0 || lastActivity() >= renewAt - state.idleTimeout / 2;
-      if (now >= renewAt && isUsed) {
+      const hasAccessEnded = now >= endsAt;
+      if (hasAccessEnded || (now >= renewAt && isUsed)) {
+        if (hasAccessEnded) endsAt = now + RETRY;
         renewAt = now + RETRY;
         renew().catch(() => undefined); // away for a moment: asked again soon
       }
@@ -189,8 +223,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [state, renew, leave]);
 
   const session = useMemo(
-    () => ({ state, ending, enter, leave, retry }),
-    [state, ending, enter, leave, retry],
+    () => ({ state, ending, enter, leave, retry, assume }),
+    [state, ending, enter, leave, retry, assume],
   );
   return <Context value={session}>{children}</Context>;
 }

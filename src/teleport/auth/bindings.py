@@ -57,6 +57,7 @@ from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
 from teleport.auth.users import Users
 from teleport.auth.watch import Watching
+from teleport.auth.web_access import WebAccess
 from teleport.auth.web_sessions import WebSessions
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
@@ -88,6 +89,7 @@ class Parts:
     trackers: Trackers
     leases: Leases
     web_sessions: WebSessions
+    web_access: WebAccess
     audit: Audit
     recordings: Recordings
     watching: Watching
@@ -118,6 +120,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(mfa.BEGIN_DEVICE, parts.multi_factor.begin_device),
         _bind(mfa.ADD_DEVICE, parts.multi_factor.add_device),
         _bind(mfa.REMOVE_DEVICE, parts.multi_factor.remove_device),
+        _bind(recovery.CODES, parts.recovery.codes),
         _bind(recovery.NEW_CODES, parts.recovery.new_codes),
         _bind(recovery.START, parts.recovery.start),
         _bind(recovery.CHALLENGE, parts.recovery.challenge),
@@ -195,6 +198,7 @@ def _sessions(parts: Parts) -> list[Binding[Caller]]:
         _bind(sessions.GET_WEB, parts.web_sessions.get),
         _bind(sessions.RENEW_WEB, parts.web_sessions.renew),
         _bind(sessions.DELETE_WEB, parts.web_sessions.delete),
+        _bind(sessions.ASSUME, parts.web_access.assume),
         _bind(audit.EMIT, parts.audit.emit),
         _bind(audit.SEARCH, parts.audit.search),
         _bind_stream(audit.FOLLOW, parts.audit.follow),

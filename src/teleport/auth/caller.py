@@ -133,7 +133,7 @@ class Callers:
     async def _of_session(self, proxy: Caller, secret: str) -> Caller:
         """The person of a web session in place of the proxy that calls for her."""
         session, _ = await find_live(self._cluster, secret)
-        identity = await self._verified(x509.to_der(session.spec.tls_certificate))
+        identity = await self._verified(x509.to_der(session.tls_certificate_at(self._cluster.clock.now())))
         if identity.is_host:
             raise NotAuthenticated("a web session is a person's")
         return replace(proxy, identity=identity, web_session=session.name)

@@ -9,12 +9,14 @@ from datetime import timedelta
 
 import msgspec
 
+from teleport.api.route import Empty
 from teleport.api.routes.mfa import MfaChallenge
 from teleport.api.routes.recovery import (
     ApproveRecovery,
     FinishRecovery,
     NewRecoveryCodes,
     RecoveryCodes,
+    RecoveryCodesKept,
     RecoveryGranted,
     RecoveryToken,
     StartRecovery,
@@ -71,6 +73,10 @@ class Recovery:
         self._multi_factor = multi_factor
         self._lockout = lockout
         self._web_sessions = web_sessions
+
+    async def codes(self, caller: Caller, request: Empty) -> RecoveryCodesKept:
+        spec = (await self._factors.secrets(caller.person().username)).spec
+        return RecoveryCodesKept(left=len(spec.recovery_codes), created=spec.recovery_codes_at)
 
     async def new_codes(self, caller: Caller, request: NewRecoveryCodes) -> RecoveryCodes:
         """Three, in place of earlier ones."""
@@ -185,7 +191,8 @@ class Recovery:
     async def _replace_codes(self, secrets: UserSecrets) -> RecoveryCodes:
         codes = recovery.generate_codes()
         secrets.spec.recovery_codes = [Secret(hashed) for hashed in await recovery.hash_codes(codes)]
-        return RecoveryCodes(codes=tuple(codes), created=self._cluster.clock.now())
+        secrets.spec.recovery_codes_at = self._cluster.clock.now()
+        return RecoveryCodes(codes=tuple(codes), created=secrets.spec.recovery_codes_at)
 
     def _token(
         self, purpose: UserTokenPurpose, user: str, recovers: Recovers, ttl: timedelta

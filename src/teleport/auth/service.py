@@ -54,6 +54,7 @@ from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
 from teleport.auth.users import Users
 from teleport.auth.watch import Watching
+from teleport.auth.web_access import WebAccess
 from teleport.auth.web_sessions import WebSessions
 from teleport.credentials.keystore.keystore import Keystore
 from teleport.foundation.clock import Clock
@@ -218,6 +219,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         trackers=Trackers(cluster, guard),
         leases=Leases(cluster, guard),
         web_sessions=web_sessions,
+        web_access=WebAccess(cluster, certificates, access_requests.assuming),
         audit=audit,
         recordings=Recordings(cluster, guard, audit),
         watching=Watching(cluster, guard),

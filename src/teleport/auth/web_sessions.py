@@ -58,7 +58,7 @@ class WebSessions:
             ),
         )
         _renew_bearer(session, now)
-        return _grant(await self._store.create(session), secret, tuple(user.spec.roles))
+        return _grant(await self._store.create(session), secret, tuple(user.spec.roles), now)
 
     async def get(self, caller: Caller, request: WebSessionId) -> WebSessionGrant:
         """The session, noted as in use. Raises NotAuthenticated when it ended or nothing was heard for too long."""
@@ -67,7 +67,7 @@ class WebSessions:
         if session.spec.last_active is None or now - session.spec.last_active > _TOUCH:
             session.spec.last_active = now
             session = await self._written(session, request.session_id)
-        return _grant(session, request.session_id, tuple(user.spec.roles))
+        return _grant(session, request.session_id, tuple(user.spec.roles), now)
 
     async def renew(self, caller: Caller, request: WebSessionId) -> WebSessionGrant:
         """A fresh bearer token; the session's end stays."""
@@ -76,7 +76,7 @@ class WebSessions:
         session.spec.last_active = now
         _renew_bearer(session, now)
         session = await self._written(session, request.session_id)
-        return _grant(session, request.session_id, tuple(user.spec.roles))
+        return _grant(session, request.session_id, tuple(user.spec.roles), now)
 
     async def delete(self, caller: Caller, request: WebSessionId) -> Empty:
         """Log out; a session that is gone already is fine."""
@@ -108,8 +108,8 @@ def _renew_bearer(session: WebSession, now: datetime) -> None:
     session.spec.bearer_token_expires = min(end, session.expires) if session.expires else end
 
 
-def _grant(session: WebSession, secret: str, roles: tuple[str, ...]) -> WebSessionGrant:
-    spec = session.spec
+def _grant(session: WebSession, secret: str, roles: tuple[str, ...], now: datetime) -> WebSessionGrant:
+    spec, assumed = session.spec, session.assumed_at(now)
     assert spec.bearer_token
     assert spec.bearer_token_expires
     assert session.expires
@@ -122,9 +122,11 @@ def _grant(session: WebSession, secret: str, roles: tuple[str, ...]) -> WebSessi
         bearer_expires=spec.bearer_token_expires,
         expires=session.expires,
         inactive_timeout=int(spec.idle_timeout.total_seconds() * 1000) if spec.idle_timeout else 0,
-        tls_certificate=spec.tls_certificate.encode(),
+        tls_certificate=session.tls_certificate_at(now).encode(),
         tls_key=spec.tls_key.reveal().encode(),
-        ssh_certificate=spec.ssh_certificate.encode(),
+        ssh_certificate=session.ssh_certificate_at(now).encode(),
         ssh_key=spec.ssh_key.reveal().encode(),
         roles=roles,
+        access_requests=tuple(assumed.requests) if assumed else (),
+        access_ends=assumed.expires if assumed else None,
     )

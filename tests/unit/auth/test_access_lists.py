@@ -23,6 +23,7 @@ from teleport.model.resources.access_list import (
     AccessListMember,
     AccessListMemberSpec,
     AccessListSpec,
+    Audit,
     Grants,
     Owner,
     Requires,
@@ -302,3 +303,24 @@ async def test_lists_are_shown_to_those_they_concern(team: TestCluster) -> None:
     assert await seen(await team.admin()) == ["dbas", "others"]
     with pytest.raises(NotFound):
         await alice.call(routes.GET, routes.ListName("others"))
+
+
+async def test_everybody_learns_where_they_stand(team: TestCluster) -> None:
+    due = Audit(next_audit_date=team.clock.now() + timedelta(days=3))
+    await a_list(team, "dbas", "dba", audit=due)
+    await a_list(team, "inner", "dba", owner="oscar")
+    await a_member(team, "alice", "dbas")
+    await a_member(team, "inner", "dbas", membership_kind="MEMBERSHIP_KIND_LIST")
+    alice, _ = await login(team, "alice")
+    olga = await team.person("olga", "plain")
+    editor = await team.person("ed", "editor")
+
+    async def standings(client: Client) -> list[routes.Standing]:
+        return list((await client.call(routes.LIST, routes.ListLists())).standings)
+
+    assert await standings(alice) == [routes.Standing(is_member=True, is_review_due=True)]
+    assert await standings(olga) == [routes.Standing(runs=True, is_owner=True, is_review_due=True)]
+    assert await standings(editor) == [routes.Standing(runs=True, is_review_due=True), routes.Standing(runs=True)]
+    assert (await olga.call(routes.GET, routes.ListName("dbas"))).standing.is_owner
+    assert (await olga.call(routes.MEMBERS, routes.ListName("dbas"))).titles == {}
+    assert (await editor.call(routes.MEMBERS, routes.ListName("dbas"))).titles == {"inner": "the inner"}

@@ -10,6 +10,7 @@ from auth_cluster import PASSWORD, Person, TestCluster, authenticator
 from second_factors import ORIGIN, log_in_with_key, prefer, sign_up_with_key
 
 from teleport.api.client import Client
+from teleport.api.route import Empty
 from teleport.api.routes import mfa, recovery, users
 from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated, NotFound
 from teleport.model.resources.user_secrets import UserSecrets
@@ -44,6 +45,18 @@ async def test_three_codes_that_nobody_can_read_later(cluster: TestCluster, alic
     client = await cluster.log_in(alice)
     with pytest.raises(AccessDenied):
         await client.call(recovery.NEW_CODES, recovery.NewRecoveryCodes())
+
+
+async def test_a_person_learns_how_many_codes_are_left(cluster: TestCluster, alice: Person) -> None:
+    client = await cluster.log_in(alice)
+    assert await client.call(recovery.CODES, Empty()) == recovery.RecoveryCodesKept(left=0)
+    made = cluster.clock.now()
+    codes = await codes_of(cluster, alice)
+    await start(cluster.stranger(), codes[0], "password")
+    kept = await client.call(recovery.CODES, Empty())
+    assert kept.left == 2
+    assert kept.created is not None
+    assert kept.created >= made
 
 
 async def test_a_lost_password_is_replaced_with_the_second_factor(cluster: TestCluster, alice: Person) -> None:

@@ -21,6 +21,9 @@ export interface SessionGranted {
   sessionExpires: string;
   /** Milliseconds without a call after which the session ends; 0 is never. */
   sessionInactiveTimeout: number;
+  /** Ids of the access requests that the session acts with, until `accessEnds`. */
+  accessRequests?: string[];
+  accessEnds?: string | null;
 }
 
 export interface Challenge {
@@ -66,6 +69,14 @@ export interface ServerPage {
   next_start?: string;
   total?: number;
   logins?: string[][];
+  /** Of a search for what may be asked for: false is what the person reaches anyway. */
+  requires_request?: boolean[];
+}
+
+/** What a request is for; the name is missing where the person may not know it. */
+export interface RequestedResource {
+  id: string;
+  name?: string;
 }
 
 export interface WhoAmI {
@@ -83,6 +94,12 @@ export interface Device {
   last_used?: string | null;
 }
 
+/** How many recovery codes are still good, and since when. */
+export interface RecoveryCodesKept {
+  left: number;
+  created?: string | null;
+}
+
 /** The answer to a Challenge: one of the two. */
 export interface Proof {
   totp_code?: string;
@@ -98,9 +115,71 @@ export interface AccessRequest {
     roles?: string[];
     state?: RequestState;
     created?: string | null;
+    expires?: string | null;
+    assume_start_time?: string | null;
     request_reason?: string;
+    promoted_access_list_title?: string;
     requested_resource_ids?: { kind: string; name: string }[];
     reviews?: { author: string; proposed_state?: RequestState; reason?: string }[];
+  };
+}
+
+/** Roles and traits that a list gives, or asks for. */
+export interface Grants {
+  roles?: string[];
+  traits?: Record<string, string[]>;
+}
+
+export interface AccessList {
+  metadata: { name: string; expires?: string | null };
+  spec: {
+    title: string;
+    description?: string;
+    owners: { name: string; description?: string; membership_kind?: string }[];
+    audit?: {
+      recurrence?: { frequency?: string; day_of_month?: string } | null;
+      next_audit_date?: string | null;
+    } | null;
+    membership_requires?: Grants | null;
+    ownership_requires?: Grants | null;
+    grants?: Grants | null;
+    owner_grants?: Grants | null;
+  };
+}
+
+/** What the person is to a list. */
+export interface Standing {
+  runs?: boolean;
+  is_owner?: boolean;
+  is_member?: boolean;
+  is_review_due?: boolean;
+}
+
+export interface AccessListPage {
+  lists?: AccessList[];
+  standings?: Standing[];
+  next_start?: string;
+}
+
+export interface Member {
+  metadata: { name: string };
+  spec: {
+    name: string;
+    membership_kind?: string;
+    joined?: string | null;
+    expires?: string | null;
+    reason?: string;
+    added_by?: string;
+  };
+}
+
+export interface ListReview {
+  metadata: { name: string };
+  spec: {
+    reviewers: string[];
+    review_date?: string | null;
+    notes?: string;
+    changes?: { removed_members?: string[]; review_frequency_changed?: string } | null;
   };
 }
 
@@ -112,6 +191,8 @@ export interface AccessRequestPage {
 /** What the person may ask for, and how. */
 export interface AccessCapabilities {
   requestable_roles?: string[];
+  /** With any of them, resources may be searched and asked for. */
+  search_as_roles?: string[];
   suggested_reviewers?: string[];
   reason_prompts?: string[];
   reason_required?: boolean;

@@ -1,15 +1,17 @@
-import { type ReactNode, useCallback, useEffect, useId, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { call } from "../api/call";
 import type { Device, WhoAmI } from "../api/types";
 import { Button } from "../parts/controls";
 import { FingerIcon, KeyIcon, PhoneIcon, PlusIcon } from "../parts/icons";
 import { Page } from "../parts/Page";
+import { Panel } from "../parts/Panel";
 import { Note, Problem } from "../parts/Problem";
 import { WaitingRows } from "../parts/Waiting";
 import { useSession } from "../session";
 import { useWords } from "../words";
 import { AddDevice } from "./AddDevice";
 import { PasswordChange } from "./PasswordChange";
+import { RecoveryCodesPanel } from "./RecoveryCodes";
 import { RemoveDevice } from "./RemoveDevice";
 
 /** Who the person is here, what proves it, and their password. */
@@ -19,29 +21,9 @@ export function Account() {
     <Page title={t("account.title")}>
       <About />
       <Devices />
+      <RecoveryCodesPanel />
       <PasswordChange />
     </Page>
-  );
-}
-
-export function Panel(props: { title: string; text?: string; aside?: ReactNode; children: ReactNode }) {
-  const id = useId();
-  return (
-    <section
-      aria-labelledby={id}
-      className="max-w-3xl rounded-xl border border-line bg-card p-5 shadow-card lg:p-6"
-    >
-      <div className="mb-4 flex flex-wrap items-start justify-between gap-3">
-        <div>
-          <h2 id={id} className="font-semibold">
-            {props.title}
-          </h2>
-          {props.text ? <p className="mt-0.5 text-sm text-soft">{props.text}</p> : null}
-        </div>
-        {props.aside}
-      </div>
-      {props.children}
-    </section>
   );
 }
 
@@ -51,9 +33,12 @@ function About() {
   const [who, setWho] = useState<WhoAmI | null>(null);
   const [error, setError] = useState<unknown>(null);
 
+  const assumed = state.kind === "in" ? state.assumed.requests.join() : "";
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was taken on or dropped are other roles
   useEffect(() => {
     call<WhoAmI>("GET", "/v1/whoami").then(setWho).catch(setError);
-  }, []);
+  }, [assumed]);
 
   if (state.kind !== "in") return null;
   const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });

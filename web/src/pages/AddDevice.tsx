@@ -2,23 +2,21 @@ import { type FormEvent, useState } from "react";
 import { ApiError, call } from "../api/call";
 import type { Device, Proof, RegisterChallenge } from "../api/types";
 import { createCredential, keySupport } from "../api/webauthn";
-import { Button, Choices, Field } from "../parts/controls";
+import { Button, Field } from "../parts/controls";
+import { DEVICE_TYPES, DeviceChoice, type DeviceKind } from "../parts/DeviceChoice";
 import { Dialog } from "../parts/Dialog";
-import { FingerIcon, KeyIcon, PhoneIcon } from "../parts/icons";
 import { Problem, Told } from "../parts/Problem";
 import { Prove } from "../parts/Prove";
 import { Totp } from "../parts/Totp";
 import { useWords } from "../words";
-
-type Kind = "passkey" | "key" | "totp";
 
 type Step = { kind: "choose" } | { kind: "prove" } | { kind: "register"; begun: RegisterChallenge };
 
 /** What it is, proof by a device the person has, then the new device itself. */
 export function AddDevice(props: { hasDevices: boolean; close: () => void; added: (name: string) => void }) {
   const { t } = useWords();
-  const hasKeys = keySupport(undefined) === "yes";
-  const [kind, setKind] = useState<Kind>(hasKeys ? "passkey" : "totp");
+  const kinds: DeviceKind[] = keySupport(undefined) === "yes" ? ["passkey", "key", "totp"] : ["totp"];
+  const [kind, setKind] = useState<DeviceKind>(kinds[0] ?? "totp");
   const [name, setName] = useState("");
   const [step, setStep] = useState<Step>({ kind: "choose" });
   const [code, setCode] = useState("");
@@ -27,8 +25,8 @@ export function AddDevice(props: { hasDevices: boolean; close: () => void; added
 
   async function begin(existing: Proof) {
     const begun = await call<RegisterChallenge>("POST", "/v1/mfa/devices/begin", {
-      device_type: kind === "totp" ? "totp" : "webauthn",
-      device_usage: kind === "passkey" ? "passwordless" : "mfa",
+      device_type: DEVICE_TYPES[kind].type,
+      device_usage: DEVICE_TYPES[kind].usage,
       existing,
     });
     setStep({ kind: "register", begun });
@@ -74,36 +72,7 @@ export function AddDevice(props: { hasDevices: boolean; close: () => void; added
       <form className="flex flex-col gap-5" onSubmit={submit}>
         {step.kind === "choose" ? (
           <>
-            <Choices
-              legend={t("account.addKind")}
-              isLegendShown
-              chosen={kind}
-              choose={setKind}
-              options={[
-                ...(hasKeys
-                  ? [
-                      {
-                        value: "passkey" as const,
-                        label: t("account.passkey"),
-                        text: t("account.addPasskeyText"),
-                        icon: FingerIcon,
-                      },
-                      {
-                        value: "key" as const,
-                        label: t("account.key"),
-                        text: t("account.addKeyText"),
-                        icon: KeyIcon,
-                      },
-                    ]
-                  : []),
-                {
-                  value: "totp" as const,
-                  label: t("account.totp"),
-                  text: t("account.addTotpText"),
-                  icon: PhoneIcon,
-                },
-              ]}
-            />
+            <DeviceChoice kinds={kinds} chosen={kind} choose={setKind} />
             <Field
               label={t("account.addName")}
               name="device"

@@ -1,5 +1,5 @@
 import { type FormEvent, useEffect, useState } from "react";
-import { Navigate, useSearchParams } from "react-router";
+import { Link, Navigate, useSearchParams } from "react-router";
 import { ApiError, call } from "../api/call";
 import type { Challenge, Ping, SessionGranted } from "../api/types";
 import { getCredential, keySupport } from "../api/webauthn";
@@ -179,6 +179,9 @@ function Ways({ ping }: { ping: Ping }) {
             {t("login.next")}
           </Button>
         </form>
+        <Link to="/recover" className="self-start font-medium text-link text-sm underline underline-offset-4">
+          {t("login.recover")}
+        </Link>
       </>
     );
   }

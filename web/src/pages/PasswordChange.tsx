@@ -3,13 +3,12 @@ import { ApiError, call } from "../api/call";
 import type { Proof } from "../api/types";
 import { Button, PasswordField } from "../parts/controls";
 import { Dialog } from "../parts/Dialog";
+import { NewPasswordFields, useNewPassword } from "../parts/NewPassword";
+import { Panel } from "../parts/Panel";
 import { explain, Note } from "../parts/Problem";
 import { Prove } from "../parts/Prove";
 import { useSession } from "../session";
 import { useWords } from "../words";
-import { Panel } from "./Account";
-
-const MINIMUM = 12;
 
 /** Bytes travel as base64; a password is UTF-8. */
 export function encoded(text: string): string {
@@ -21,29 +20,25 @@ export function PasswordChange() {
   const { t } = useWords();
   const { state } = useSession();
   const [old, setOld] = useState("");
-  const [password, setPassword] = useState("");
-  const [repeat, setRepeat] = useState("");
-  const [isTold, setTold] = useState(false);
+  const { password, set, clear, accept } = useNewPassword();
   const [isProving, setProving] = useState(false);
   const [isDone, setDone] = useState(false);
-  const length = [...password].length;
 
   function submit(event: FormEvent) {
     event.preventDefault();
     setDone(false);
-    setTold(true);
-    setProving(length >= MINIMUM && password === repeat);
+    setProving(accept());
   }
 
   async function proved(proof: Proof) {
     await call("PUT", "/v1/users/password", {
       old_password: encoded(old),
-      new_password: encoded(password),
+      new_password: encoded(password.value),
       second_factor_token: proof.totp_code ?? "",
       ...(proof.webauthn_response ? { webauthnAssertionResponse: proof.webauthn_response } : {}),
     });
-    for (const set of [setOld, setPassword, setRepeat]) set("");
-    setTold(false);
+    setOld("");
+    clear();
     setProving(false);
     setDone(true);
   }
@@ -65,23 +60,7 @@ export function PasswordChange() {
           value={old}
           onChange={(event) => setOld(event.target.value)}
         />
-        <PasswordField
-          label={t("account.new")}
-          hint={t("signUp.passwordHint")}
-          wrong={isTold && length < MINIMUM ? t("signUp.tooShort", { count: length }) : ""}
-          autoComplete="new-password"
-          required
-          value={password}
-          onChange={(event) => setPassword(event.target.value)}
-        />
-        <PasswordField
-          label={t("signUp.repeat")}
-          wrong={isTold && password !== repeat ? t("signUp.different") : ""}
-          autoComplete="new-password"
-          required
-          value={repeat}
-          onChange={(event) => setRepeat(event.target.value)}
-        />
+        <NewPasswordFields label={t("account.new")} password={password} set={set} />
         <div>
           <Button type="submit" look="plain">
             {t("account.change")}

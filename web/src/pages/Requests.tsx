@@ -1,16 +1,18 @@
 import { useCallback, useEffect, useState } from "react";
 import { call } from "../api/call";
+import { isInForce, stateOf, wantedOf } from "../api/request";
 import type { AccessRequest, AccessRequestPage } from "../api/types";
-import { Button, Label } from "../parts/controls";
+import { Button } from "../parts/controls";
 import { PlusIcon } from "../parts/icons";
 import { Page } from "../parts/Page";
+import { Panel } from "../parts/Panel";
 import { Note, Problem } from "../parts/Problem";
 import { WaitingRows } from "../parts/Waiting";
+import { Wanted } from "../parts/Wanted";
 import { useWords } from "../words";
-import { Panel } from "./Account";
 import { NewRequest } from "./NewRequest";
 import { ReviewRequest } from "./ReviewRequest";
-import { stateOf, wantedOf } from "./request";
+import { Taking } from "./Taking";
 
 const PAGE = 50;
 
@@ -41,7 +43,7 @@ export function Requests() {
     >
       {done ? <Note kind="good">{done}</Note> : null}
       <RequestList scope="reviewable" version={version} review={setReviewed} />
-      <RequestList scope="mine" version={version} />
+      <RequestList scope="mine" version={version} taken={finish} />
       {isAsking ? (
         <NewRequest close={() => setAsking(false)} asked={() => finish(t("requests.asked"))} />
       ) : null}
@@ -60,6 +62,7 @@ function RequestList(props: {
   scope: "mine" | "reviewable";
   version: number;
   review?: (request: AccessRequest) => void;
+  taken?: (text: string) => void;
 }) {
   const { scope, version } = props;
   const { t } = useWords();
@@ -109,7 +112,12 @@ function RequestList(props: {
         {requests?.length ? (
           <ul className="divide-y divide-line rounded-lg border border-line">
             {requests.map((request) => (
-              <RequestRow key={request.metadata.name} request={request} review={props.review} />
+              <RequestRow
+                key={request.metadata.name}
+                request={request}
+                review={props.review}
+                taken={props.taken}
+              />
             ))}
           </ul>
         ) : null}
@@ -126,24 +134,32 @@ function RequestList(props: {
 function RequestRow(props: {
   request: AccessRequest;
   review: ((request: AccessRequest) => void) | undefined;
+  taken: ((text: string) => void) | undefined;
 }) {
-  const { request, review } = props;
+  const { request, review, taken } = props;
   const { t, language } = useWords();
   const { spec } = request;
   const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
   const when = spec.created ? time.format(new Date(spec.created)) : "";
+  const isApproved = spec.state === "APPROVED";
+  const until =
+    isApproved && spec.expires ? t("requests.until", { when: time.format(new Date(spec.expires)) }) : "";
+  const from =
+    isApproved && spec.assume_start_time
+      ? t("requests.from", { when: time.format(new Date(spec.assume_start_time)) })
+      : "";
+  const facts = [t(`requests.states.${stateOf(request)}`), spec.user, when, from, until];
   return (
     <li className="flex flex-wrap items-start gap-3 px-4 py-3">
       <div className="flex min-w-0 flex-1 flex-col gap-1.5">
-        <p className="flex flex-wrap items-center gap-1.5">
-          {wantedOf(request).map((name) => (
-            <Label key={name}>{name}</Label>
-          ))}
-        </p>
-        <p className="break-words text-soft text-xs">
-          {[t(`requests.states.${stateOf(request)}`), spec.user, when].filter(Boolean).join(" · ")}
-        </p>
+        <Wanted request={request} />
+        <p className="break-words text-soft text-xs">{facts.filter(Boolean).join(" · ")}</p>
         {spec.request_reason ? <p className="break-words text-sm">{spec.request_reason}</p> : null}
+        {spec.promoted_access_list_title ? (
+          <p className="break-words text-sm">
+            {t("requests.promoted", { list: spec.promoted_access_list_title })}
+          </p>
+        ) : null}
         {spec.reviews?.length ? (
           <ul className="flex flex-col gap-0.5 text-soft text-xs">
             {spec.reviews.map((each) => (
@@ -166,6 +182,7 @@ function RequestRow(props: {
           {t("requests.review")}
         </Button>
       ) : null}
+      {taken && isInForce(request) ? <Taking request={request} taken={taken} /> : null}
     </li>
   );
 }

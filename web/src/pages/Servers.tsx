@@ -7,6 +7,7 @@ import { CrossIcon, SearchIcon, ServersIcon } from "../parts/icons";
 import { Page } from "../parts/Page";
 import { Problem } from "../parts/Problem";
 import { WaitingRows } from "../parts/Waiting";
+import { useSession } from "../session";
 import { useWords } from "../words";
 import { Connect } from "./Connect";
 import { type Row, ServerTable } from "./ServerTable";
@@ -60,6 +61,8 @@ export function Servers() {
   const [chosen, setChosen] = useState<Row | null>(null);
   const asked = useRef({ at: 0, number: 0 });
   const criteria = JSON.stringify({ search, labels });
+  const { state } = useSession();
+  const assumed = state.kind === "in" ? state.assumed.requests.join() : "";
 
   const load = useCallback(() => {
     const number = ++asked.current.number;
@@ -73,7 +76,8 @@ export function Servers() {
       .catch((problem) => number === asked.current.number && setError(problem));
   }, [criteria]);
 
-  useEffect(load, [load]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other servers are reached with what was taken on or dropped
+  useEffect(load, [load, assumed]);
 
   useEffect(() => {
     const look = () => {

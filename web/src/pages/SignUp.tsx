@@ -3,16 +3,15 @@ import { Link, useNavigate, useParams } from "react-router";
 import { ApiError, call } from "../api/call";
 import type { Ping, RegisterChallenge, SessionGranted, SignUpShown, TotpRegistration } from "../api/types";
 import { createCredential, type KeySupport, keySupport } from "../api/webauthn";
-import { Button, Choices, PasswordField } from "../parts/controls";
+import { Button, Choices } from "../parts/controls";
 import { Entrance } from "../parts/Entrance";
 import { FingerIcon, KeyIcon, LockIcon, PhoneIcon } from "../parts/icons";
+import { NewPasswordFields, useNewPassword } from "../parts/NewPassword";
 import { Note, Problem, Told } from "../parts/Problem";
 import { Totp } from "../parts/Totp";
 import { Waiting } from "../parts/Waiting";
 import { useSession } from "../session";
 import { useWords } from "../words";
-
-const MINIMUM_PASSWORD = 12;
 
 interface Opened {
   shown: SignUpShown;
@@ -165,16 +164,12 @@ function Password(props: {
   const { t } = useWords();
   const hasTotp = props.factors.includes("totp");
   const hasKeys = props.factors.includes("webauthn") && props.keys === "yes";
-  const [password, setPassword] = useState("");
-  const [repeat, setRepeat] = useState("");
+  const { password: chosen, set, accept } = useNewPassword();
   const [factor, setFactor] = useState<"totp" | "webauthn">(hasTotp ? "totp" : "webauthn");
   const [registration, setRegistration] = useState<TotpRegistration | null>(null);
   const [code, setCode] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
-  const [isTold, setTold] = useState(false);
-  const isShort = isTold && [...password].length < MINIMUM_PASSWORD;
-  const isDifferent = isTold && password !== repeat;
 
   useEffect(() => {
     if (!hasTotp) return;
@@ -190,8 +185,8 @@ function Password(props: {
   async function submit(event: FormEvent) {
     event.preventDefault();
     setError(null);
-    setTold(true);
-    if ([...password].length < MINIMUM_PASSWORD || password !== repeat) return;
+    if (!accept()) return;
+    const password = chosen.value;
     setBusy(true);
     try {
       if (factor === "totp") {
@@ -216,25 +211,7 @@ function Password(props: {
   return (
     <form className="flex flex-col gap-4" onSubmit={(event) => void submit(event)}>
       <input type="hidden" name="username" autoComplete="username" value={props.user} />
-      <PasswordField
-        label={t("signUp.password")}
-        hint={t("signUp.passwordHint")}
-        wrong={isShort ? t("signUp.tooShort", { count: [...password].length }) : ""}
-        name="password"
-        autoComplete="new-password"
-        required
-        value={password}
-        onChange={(event) => setPassword(event.target.value)}
-      />
-      <PasswordField
-        label={t("signUp.repeat")}
-        wrong={isDifferent ? t("signUp.different") : ""}
-        name="repeat"
-        autoComplete="new-password"
-        required
-        value={repeat}
-        onChange={(event) => setRepeat(event.target.value)}
-      />
+      <NewPasswordFields label={t("signUp.password")} password={chosen} set={set} />
       {hasTotp && hasKeys ? (
         <Choices
           legend={t("signUp.factor")}

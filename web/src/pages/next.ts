@@ -2,5 +2,5 @@
 export function safeNext(asked: string | null): string {
   const fallback = "/servers";
   if (!asked || !/^\/(?!\/)[\w/.~%-]*(\?[\w/.~%+=&:*,-]*)?$/.test(asked)) return fallback;
-  return /^\/(login|invite|reset)\b/.test(asked) ? fallback : asked;
+  return /^\/(login|recover|invite|reset)\b/.test(asked) ? fallback : asked;
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
 import { useSession } from "../session";
 import { useWords } from "../words";
+import { Acting } from "./Acting";
 import { Ending } from "./Ending";
 import { CrossIcon, DownIcon, LeaveIcon, MenuIcon, PersonIcon } from "./icons";
 import { MENU } from "./menu";
@@ -41,6 +42,7 @@ export function Frame() {
         </span>
         <PersonMenu />
       </header>
+      <Acting />
       <div className="mx-auto flex max-w-[88rem]">
         <nav
           id="menu"

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useCallback, useEffect, useState } from "react";
 import { call } from "../api/call";
 import type { Challenge, Proof } from "../api/types";
 import { getCredential, keySupport } from "../api/webauthn";
@@ -7,12 +7,21 @@ import { Button, CodeField } from "./controls";
 import { KeyIcon } from "./icons";
 import { Note, Problem } from "./Problem";
 
-/** Asks the person to prove a second factor again. `proved` throws when the proof was refused, and is asked anew. */
-export function Prove(props: {
-  scope: "manage_devices" | "change_password" | "headless" | "session";
+interface Proving {
   proved: (proof: Proof) => Promise<void>;
   explain?: (error: unknown) => string;
-}) {
+}
+
+type Scope = "manage_devices" | "change_password" | "account_recovery" | "headless" | "session";
+
+/** Asks the person to prove a second factor again. `proved` throws when the proof was refused, and is asked anew. */
+export function Prove({ scope, ...proving }: Proving & { scope: Scope }) {
+  const ask = useCallback(() => call<Challenge>("POST", "/v1/mfa/challenge", { scope }), [scope]);
+  return <ProveBy ask={ask} {...proving} />;
+}
+
+/** The same with a challenge of another kind; `ask` is asked once more for each touch of a key. */
+export function ProveBy({ ask, ...props }: Proving & { ask: () => Promise<Challenge> }) {
   const { t } = useWords();
   const [challenge, setChallenge] = useState<Challenge | null>(null);
   const [isCode, setCodeWanted] = useState(false);
@@ -23,13 +32,13 @@ export function Prove(props: {
 
   useEffect(() => {
     let isCurrent = true;
-    call<Challenge>("POST", "/v1/mfa/challenge", { scope: props.scope })
+    ask()
       .then((answer) => isCurrent && setChallenge(answer))
       .catch((problem) => isCurrent && setError(problem));
     return () => {
       isCurrent = false;
     };
-  }, [props.scope]);
+  }, [ask]);
 
   async function attempt(work: () => Promise<Proof>) {
     setBusy(true);
@@ -45,7 +54,7 @@ export function Prove(props: {
 
   const withKey = () =>
     attempt(async () => {
-      const fresh = await call<Challenge>("POST", "/v1/mfa/challenge", { scope: props.scope });
+      const fresh = await ask();
       return { webauthn_response: await getCredential(fresh.webauthn_challenge) };
     });
 

@@ -70,6 +70,35 @@ export function Field({ label, hint, wrong, className = "", ...rest }: FieldProp
   );
 }
 
+/** A labelled choice of one word among a few. */
+export function Select<Value extends string>(props: {
+  label: string;
+  options: readonly { value: Value; label: string }[];
+  value: Value;
+  choose: (value: Value) => void;
+}) {
+  const id = useId();
+  return (
+    <div className="flex flex-col gap-1.5">
+      <label htmlFor={id} className="font-medium text-sm">
+        {props.label}
+      </label>
+      <select
+        id={id}
+        value={props.value}
+        onChange={(event) => props.choose(event.target.value as Value)}
+        className={INPUT}
+      >
+        {props.options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.label}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
 /** A password that can be shown while it is typed. */
 export function PasswordField(props: FieldProps) {
   const { t } = useWords();
@@ -184,6 +213,18 @@ export function Command({ text, label }: { text: string; label: string }) {
       </button>
     </div>
   );
+}
+
+const TONES = {
+  plain: "bg-tint text-tint-ink",
+  good: "bg-good-tint text-good",
+  care: "bg-care-tint text-care",
+  bad: "bg-bad-tint text-bad",
+};
+
+/** A word about the state of something. */
+export function Badge({ tone = "plain", children }: { tone?: keyof typeof TONES; children: ReactNode }) {
+  return <span className={`rounded-md px-2 py-0.5 font-medium text-xs ${TONES[tone]}`}>{children}</span>;
 }
 
 export function Label({ children }: { children: ReactNode }) {

@@ -134,6 +134,14 @@ export const PlusIcon = (props: IconProps) => (
   </Icon>
 );
 
+export const PeopleIcon = (props: IconProps) => (
+  <Icon {...props}>
+    <circle cx="9" cy="8.5" r="3.2" />
+    <path d="M3.2 19c.6-3.2 2.8-4.9 5.8-4.9s5.2 1.7 5.8 4.9" />
+    <path d="M15.4 5.7a3.1 3.1 0 0 1 0 5.7M17.3 14.6c1.9.7 3.1 2.2 3.5 4.4" />
+  </Icon>
+);
+
 export const TunnelIcon = (props: IconProps) => (
   <Icon {...props}>
     <path d="M4 19v-6a8 8 0 0 1 16 0v6M8.5 19v-6a3.5 3.5 0 0 1 7 0v6M3 19h18" />

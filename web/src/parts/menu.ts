@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import type { Word } from "../words";
-import { type IconProps, KeyIcon, PersonIcon, ServersIcon } from "./icons";
+import { type IconProps, KeyIcon, PeopleIcon, PersonIcon, ServersIcon } from "./icons";
 
 export interface Entry {
   path: string;
@@ -20,6 +20,7 @@ export const MENU: readonly Section[] = [
     entries: [
       { path: "/servers", label: "frame.servers", icon: ServersIcon },
       { path: "/requests", label: "frame.requests", icon: KeyIcon },
+      { path: "/lists", label: "frame.lists", icon: PeopleIcon },
     ],
   },
   { label: "frame.you", entries: [{ path: "/account", label: "frame.account", icon: PersonIcon }] },

@@ -19,9 +19,21 @@ class ListLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     start: str = ""
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller is to a list. `runs`: may change members and review, as owner or by a role."""
+
+    runs: bool = False
+    is_owner: bool = False
+    is_member: bool = False
+    is_review_due: bool = False
+
+
 class Lists(msgspec.Struct, frozen=True):
+    """`standings` has one entry for each list."""
+
     lists: tuple[msgspec.Raw, ...] = ()
     next_start: str = ""
+    standings: tuple[Standing, ...] = ()
 
 
 class ListName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,12 +42,14 @@ class ListName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ListShown(msgspec.Struct, frozen=True):
     access_list: msgspec.Raw
+    standing: Standing = Standing()
 
 
 class Members(msgspec.Struct, frozen=True):
-    """Each an `access_list_member`."""
+    """Each an `access_list_member`. `titles` are of lists inside (members or owners) that the caller sees."""
 
     members: tuple[msgspec.Raw, ...] = ()
+    titles: dict[str, str] = {}
 
 
 class AddMember(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -95,6 +95,9 @@ class WebSessionGrant(msgspec.Struct, frozen=True, kw_only=True):
     ssh_key: bytes = b""
     """OpenSSH private key."""
     roles: tuple[str, ...] = ()
+    access_requests: tuple[str, ...] = ()
+    """Those that were taken on in this session; the certificates carry what they add until `access_ends`."""
+    access_ends: datetime | None = None
 
 
 BEGIN = Route(

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from teleport.api.json_value import Json
-from teleport.api.route import Audience, Route
+from teleport.api.route import Audience, Empty, Route
 from teleport.api.routes.mfa import MfaChallenge, MfaResponse
 
 
@@ -25,6 +25,13 @@ class RecoveryCodes(msgspec.Struct, frozen=True, kw_only=True):
 
     codes: tuple[str, ...]
     created: datetime
+
+
+class RecoveryCodesKept(msgspec.Struct, frozen=True, kw_only=True):
+    """How many are still good, and since when; nobody can read them again."""
+
+    left: int
+    created: datetime | None = None
 
 
 class StartRecovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +71,7 @@ class FinishRecovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     device_name: str = msgspec.field(name="deviceName", default="")
 
 
+CODES = Route("GET", "/v1/recovery/codes", Empty, RecoveryCodesKept, summary="Recovery codes that are left")
 NEW_CODES = Route(
     "POST", "/v1/recovery/codes", NewRecoveryCodes, RecoveryCodes, summary="New recovery codes", heavy=True
 )
@@ -103,4 +111,4 @@ FINISH = Route(
     summary="Choose a new password or register a new device",
     heavy=True,
 )
-ROUTES = (NEW_CODES, START, CHALLENGE, APPROVE, FINISH)
+ROUTES = (CODES, NEW_CODES, START, CHALLENGE, APPROVE, FINISH)

@@ -31,13 +31,17 @@ class ListResources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ResourcePage(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_start` is empty on the last page. `logins` has one entry for each item when asked for."""
+    """`next_start` is empty on the last page. `logins` has one entry for each item when asked for.
+
+    `requires_request` has one for each item of a search for what may be asked for: False is what one reaches anyway.
+    """
 
     items: tuple[msgspec.Raw, ...] = ()
     next_start: str = ""
     total: int = 0
     """How many match in all, of those the caller may see."""
     logins: tuple[tuple[str, ...], ...] = ()
+    requires_request: tuple[bool, ...] = ()
 
 
 class ResourceName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

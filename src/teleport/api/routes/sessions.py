@@ -5,6 +5,8 @@ The id of a web session is a secret, so it travels in bodies only.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from teleport.api.route import Audience, Empty, Route
@@ -38,6 +40,20 @@ class SessionShown(msgspec.Struct, frozen=True):
     tracker: msgspec.Raw
 
 
+class AssumeAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Approved access requests of the caller to take on in their web session, and some to drop (`*`: all)."""
+
+    access_requests: tuple[str, ...] = ()
+    drop_access_requests: tuple[str, ...] = ()
+
+
+class AccessAssumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the session acts with now. It shows in the proxy's certificates after the next renewal of the session."""
+
+    access_requests: tuple[str, ...] = ()
+    access_ends: datetime | None = None
+
+
 class WebSessionId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_id: str
 
@@ -66,4 +82,11 @@ RENEW_WEB = Route(
 DELETE_WEB = Route(
     "POST", "/v1/websessions/delete", WebSessionId, Empty, Audience.PROXY, summary="Log a web session out"
 )
-ROUTES = (LIST, GET, PUT, DELETE, GET_WEB, RENEW_WEB, DELETE_WEB)
+ASSUME = Route(
+    "POST",
+    "/v1/websessions/access",
+    AssumeAccess,
+    AccessAssumed,
+    summary="Take approved access requests on in the caller's web session, or drop them",
+)
+ROUTES = (LIST, GET, PUT, DELETE, GET_WEB, RENEW_WEB, DELETE_WEB, ASSUME)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from teleport.api.route import Empty
@@ -22,6 +20,7 @@ from teleport.api.routes.access_lists import (
 from teleport.auth.access_lists.events import record_members
 from teleport.auth.access_lists.grants import person_of
 from teleport.auth.access_lists.rules import all_lists, check_member
+from teleport.auth.access_lists.standing import View, view_of
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
@@ -49,21 +48,22 @@ class ListMembers:
         limit = request.limit or _DEFAULT_LIMIT
         if not 0 < limit <= _MAX_LIMIT:
             raise BadParameter(f"limit is {limit}, expected 1 to {_MAX_LIMIT}")
-        lists, members = await all_lists(self._cluster)
-        directory, person, now = AccessLists(lists, members), await self._person(caller), self._cluster.clock.now()
-        found = [
-            one for one in lists if one.name >= request.start and self._sees(caller, person, directory, one, now)
-        ]
+        view = await view_of(self._cluster, self._guard, caller)
+        found = [one for one in view.lists.values() if one.name >= request.start]
         more = found[limit].name if len(found) > limit else ""
-        return Lists(tuple(_raw(one) for one in found[:limit]), more)
+        page = found[:limit]
+        return Lists(tuple(_raw(one) for one in page), more, tuple(view.of(one) for one in page))
 
     async def get(self, caller: Caller, request: ListName) -> ListShown:
-        return ListShown(_raw(await self._visible(caller, request.name)))
+        view = await view_of(self._cluster, self._guard, caller)
+        found = _visible(view, request.name)
+        return ListShown(_raw(found), view.of(found))
 
     async def members(self, caller: Caller, request: ListName) -> Members:
         """For whoever runs the list, and for its members."""
-        await self._visible(caller, request.name)
-        return Members(tuple(_raw(one) for one in await self.of(request.name)))
+        view = await view_of(self._cluster, self._guard, caller)
+        found = _visible(view, request.name)
+        return Members(tuple(_raw(one) for one in view.members(found.name)), view.titles(found))
 
     async def of(self, name: str) -> list[AccessListMember]:
         """The list's members."""
@@ -170,29 +170,16 @@ class ListMembers:
                 f"access list {name!r} is not found, or not yours to change", event_id=denied.event_id
             ) from None
 
-    async def _visible(self, caller: Caller, name: str) -> AccessList:
-        lists, members = await all_lists(self._cluster)
-        found = next((one for one in lists if one.name == name), None)
-        person = await self._person(caller)
-        directory = AccessLists(lists, members)
-        if found is None or not self._sees(caller, person, directory, found, self._cluster.clock.now()):
-            raise NotFound(f"access list {name!r} is not found")
-        return found
-
-    def _sees(
-        self, caller: Caller, person: Person | None, directory: AccessLists, found: AccessList, now: datetime
-    ) -> bool:
-        if self._guard.allows(caller, "read", AccessList.KIND, ActionContext(resource=found)):
-            return True
-        return person is not None and (
-            directory.ownership(person, found.name, now).allowed
-            or directory.membership(person, found.name, now).allowed
-        )
-
     async def _person(self, caller: Caller) -> Person | None:
         """With what is theirs for good; None for hosts."""
         user = await self._cluster.store.find(User, caller.name) if caller.is_person else None
         return person_of(user) if user is not None else None
+
+
+def _visible(view: View, name: str) -> AccessList:
+    if name not in view.lists:
+        raise NotFound(f"access list {name!r} is not found")
+    return view.lists[name]
 
 
 def _raw(resource: Resource) -> msgspec.Raw:

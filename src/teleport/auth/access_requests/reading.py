@@ -27,7 +27,7 @@ from teleport.auth.guard import Guard
 from teleport.auth.holdings import own_role_set
 from teleport.auth.listing import Listing
 from teleport.foundation.errors import BadParameter, NotFound
-from teleport.model.codec import encode_json
+from teleport.model.codec import decode_json, encode_json
 from teleport.model.events.access_request import AccessRequestSearched
 from teleport.model.kinds import kind_named
 from teleport.model.resources.access_request import STATES, AccessRequest
@@ -111,7 +111,10 @@ class Reading:
             )
         )
         fields = {name: getattr(request, name) for name in request.__struct_fields__}
-        return await self._listing.page(seeing, ListResources(**fields))
+        page = await self._listing.page(seeing, ListResources(**fields))
+        kind = kind_named(request.kind).type
+        beyond = tuple(not access.visible(role_set, decode_json(item, kind)) for item in page.items)
+        return msgspec.structs.replace(page, requires_request=beyond)
 
     async def _scoped(self, caller: Caller, scope: str, wanted: Sequence[AccessRequest]) -> Iterable[AccessRequest]:
         if scope == "mine":

@@ -58,6 +58,7 @@ class UserSecretsSpec(Model):
     mfa_devices: list[MFADevice] = []
     webauthn_user_handle: bytes = b""
     recovery_codes: list[Secret[str]] = []
+    recovery_codes_at: Instant | None = None
 
 
 class UserSecrets(Resource):
@@ -73,6 +74,7 @@ class UserSecrets(Resource):
         return next((device for device in self.spec.mfa_devices if name in (device.name, device.id)), None)
 
     def check_spec(self) -> None:
+        self.spec.recovery_codes_at = utc(self.spec.recovery_codes_at, "spec.recovery_codes_at")
         seen: set[str] = set()
         for device in self.spec.mfa_devices:
             where = f"spec.mfa_devices {device.name!r}"

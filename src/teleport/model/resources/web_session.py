@@ -7,11 +7,23 @@ from typing import ClassVar, Literal
 
 from teleport.model.resource import Model, Resource, require
 from teleport.model.sensitive import Secret
-from teleport.model.values import Duration, Instant
+from teleport.model.values import Duration, Instant, StringList
+
+
+class AssumedAccess(Model):
+    """Access requests that were taken on: their certificates stand in for the session's own until they end."""
+
+    requests: StringList
+    tls_certificate: str
+    ssh_certificate: str
+    expires: Instant
 
 
 class WebSessionSpec(Model):
-    """The session's own user identity (PEM, OpenSSH lines). Without `idle_timeout` the cluster's holds."""
+    """The session's own user identity (PEM, OpenSSH lines). Without `idle_timeout` the cluster's holds.
+
+    The keys are for `assumed` too.
+    """
 
     user: str
     ssh_key: Secret[str] | None = None
@@ -23,7 +35,7 @@ class WebSessionSpec(Model):
     login_time: Instant | None = None
     last_active: Instant | None = None
     idle_timeout: Duration | None = None
-    consumed_access_request_id: str = ""
+    assumed: AssumedAccess | None = None
     has_device_extensions: bool = False
     client_addr: str = ""
     user_agent: str = ""
@@ -42,6 +54,17 @@ class WebSession(Resource):
         """Whether nothing was heard for `idle_timeout`."""
         last, limit = self.spec.last_active, self.spec.idle_timeout
         return bool(last and limit and now - last >= limit)
+
+    def assumed_at(self, now: datetime) -> AssumedAccess | None:
+        """What was taken on, while it lasts."""
+        assumed = self.spec.assumed
+        return assumed if assumed is not None and assumed.expires > now else None
+
+    def tls_certificate_at(self, now: datetime) -> str:
+        return (self.assumed_at(now) or self.spec).tls_certificate
+
+    def ssh_certificate_at(self, now: datetime) -> str:
+        return (self.assumed_at(now) or self.spec).ssh_certificate
 
     def check_spec(self) -> None:
         require(self.spec.user, "spec.user is missing")

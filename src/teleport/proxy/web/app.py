@@ -192,6 +192,8 @@ class WebApp:
                 "expires_in": int((grant.bearer_expires - self._clock.now()).total_seconds()),
                 "sessionExpires": grant.expires.isoformat(),
                 "sessionInactiveTimeout": grant.inactive_timeout,
+                "accessRequests": list(grant.access_requests),
+                "accessEnds": grant.access_ends.isoformat() if grant.access_ends else None,
             },
             headers={"cache-control": "no-store"},
         )

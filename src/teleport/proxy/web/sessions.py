@@ -111,13 +111,19 @@ class WebSessions:
     async def _find(self, request: HTTPConnection) -> _Kept:
         session_id = session_id_of(request)
         kept = self._kept.get(session_id)
-        if kept is not None and self._clock.monotonic() - kept.checked < CHECK_EVERY:
+        if kept is not None and self._is_fresh(kept):
             if self._clock.now() < kept.grant.expires:
                 self._kept.move_to_end(session_id)
                 return kept
             self.forget(session_id)
             raise SessionRefused(_GONE)
         return await self._read(request, kept)
+
+    def _is_fresh(self, kept: _Kept) -> bool:
+        """Access that was taken on for a time ends on time: then the certificates are the session's own again."""
+        ends = kept.grant.access_ends
+        has_ended = ends is not None and self._clock.now() >= ends
+        return not has_ended and self._clock.monotonic() - kept.checked < CHECK_EVERY
 
     async def _read(self, request: HTTPConnection, kept: _Kept | None) -> _Kept:
         """What auth knows of the session now. While auth is away, what was known a moment ago stands."""
