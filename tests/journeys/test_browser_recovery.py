@@ -75,6 +75,10 @@ def test_back_in_with_a_code(cluster: Cluster, context: BrowserContext, tmp_path
     assert set(fresh).isdisjoint(codes)
     page.get_by_role("link", name="Go to log in").click()
 
+    page.close()  # and with it the key that is lost
+    page = context.new_page()
+    give_security_key(page)
+    page.goto(f"https://{cluster.proxy}/web/login")
     begin(page, "The second factor", "rita", codes[1])
     expect(page.get_by_role("alert")).to_contain_text("is wrong")  # the old codes are good no more
     page.get_by_label("Recovery code").fill(fresh[0])

@@ -155,7 +155,7 @@ def test_a_server_that_only_a_request_reaches(cluster: Cluster, agent: Agent, tm
         expect(sid.get_by_role("heading", name="No servers yet")).to_be_visible()
         sid.get_by_role("link", name="Access requests").click()
         breaches = watch_for_breaches(sid)
-        sid.get_by_role("button", name=re.compile("^Use the access to behind-access")).click()
+        sid.get_by_role("button", name=re.compile("^Use it now: behind-access")).click()
         strip = sid.get_by_role("region", name="Access taken on")
         expect(strip).to_contain_text("You act with requested access until")
         expect(strip).to_contain_text("behind-access")

@@ -34,7 +34,7 @@ it("takes an approved request on, shows it on top, and drops it", async () => {
     return Response.json({ access_requests: ["request-1"] });
   });
   open("/requests");
-  await userEvent.click(await screen.findByRole("button", { name: /^Use the access to db-access/ }));
+  await userEvent.click(await screen.findByRole("button", { name: /^Use it now: db-access/ }));
   const strip = within(await screen.findByRole("region", { name: "Access taken on" }));
   strip.getByText(/You act with requested access until/);
   await strip.findByText("db-1");
@@ -55,7 +55,7 @@ it("takes an approved request on, shows it on top, and drops it", async () => {
 it("says why a request cannot be taken on", async () => {
   network.on("POST /v1/websessions/access", () => refused(403, "access_denied", "drop the other first"));
   open("/requests");
-  await userEvent.click(await screen.findByRole("button", { name: /^Use the access/ }));
+  await userEvent.click(await screen.findByRole("button", { name: /^Use it now/ }));
   await screen.findByText(/drop the other first/);
   expect(screen.queryByRole("region", { name: "Access taken on" })).toBeNull();
 });
@@ -68,7 +68,7 @@ it("asks what it may at the moment the access ends", async () => {
   network.on("POST /webapi/sessions/web/renew", granted("token-3"));
   await vi.advanceTimersByTimeAsync(6_000);
   await waitFor(() => expect(screen.queryByRole("region", { name: "Access taken on" })).toBeNull());
-  await screen.findByRole("button", { name: /^Use the access/ });
+  await screen.findByRole("button", { name: /^Use it now/ });
 });
 
 it("offers nothing that has not begun or is over", async () => {
@@ -86,5 +86,5 @@ it("offers nothing that has not begun or is over", async () => {
   );
   open("/requests");
   await waitFor(() => expect(screen.getAllByText(/Approved/).length).toBe(2));
-  expect(screen.queryByRole("button", { name: /^Use the access/ })).toBeNull();
+  expect(screen.queryByRole("button", { name: /^Use it now/ })).toBeNull();
 });

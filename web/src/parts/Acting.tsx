@@ -32,7 +32,7 @@ function Strip({ assumed }: { assumed: Assumed }) {
           <KeyIcon />
           {t("acting.until", { time })}
         </p>
-        <ul className="flex min-w-0 flex-1 flex-wrap gap-x-6 gap-y-2">
+        <ul className="flex min-w-0 flex-wrap gap-x-6 gap-y-2">
           {assumed.requests.map((id) => (
             <Taken key={id} id={id} />
           ))}

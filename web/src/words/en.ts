@@ -169,7 +169,7 @@ export const en = {
     from: "from {{when}}",
     until: "until {{when}}",
     take: "Use it now",
-    takeNamed: "Use the access to {{wanted}} now",
+    takeNamed: "Use it now: {{wanted}}",
     taken: "Your session has this access now. The line at the top shows it, and drops it.",
     inUse: "In use",
     review: "Review",

@@ -169,7 +169,7 @@ export const ko: Words = {
     from: "{{when}}부터",
     until: "{{when}}까지",
     take: "지금 사용",
-    takeNamed: "{{wanted}} 권한 지금 사용",
+    takeNamed: "지금 사용: {{wanted}}",
     taken: "이제 세션이 이 권한을 갖습니다. 맨 위 줄에 표시되며 거기서 내려놓을 수 있습니다.",
     inUse: "사용 중",
     review: "검토",
