@@ -98,7 +98,11 @@ export function Servers() {
   useEffect(() => {
     const words = typed.trim();
     if (words === search) return;
-    const timer = window.setTimeout(() => put(words, labels), TYPING_PAUSE);
+    const here = window.location.pathname;
+    const timer = window.setTimeout(() => {
+      // the address changes before a slow machine has drawn the page that the person is going to
+      if (window.location.pathname === here) put(words, labels);
+    }, TYPING_PAUSE);
     return () => window.clearTimeout(timer);
   }, [typed]);
 
