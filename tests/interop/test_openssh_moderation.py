@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from sharing import JOINER, guest, joined, on_terminal, set_up, watched
 from ssh_post import Person, Site, site
+from ssh_upstream import stock_server
 
 
-@pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(tmp_path) as running:
+@pytest.fixture(params=["agent", "openssh"])
+async def here(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A host that our agent serves, and one that keeps its sshd, reached through us."""
+    async with site(tmp_path) as running, AsyncExitStack() as stack:
+        if request.param == "openssh":
+            await stack.enter_async_context(stock_server(running))
         await running.apply(JOINER)
         await running.apply(watched())
         await running.apply(watched("watched-pausing", "pause"))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from sharing import JOINER, guest, join_words, joined, on_terminal, watched
 from ssh_post import ME, Person, Site, run, site
+from ssh_upstream import stock_server
 
 
-@pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(tmp_path) as running:
+@pytest.fixture(params=["agent", "openssh"])
+async def here(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A host that our agent serves, and one that keeps its sshd, reached through us."""
+    async with site(tmp_path) as running, AsyncExitStack() as stack:
+        if request.param == "openssh":
+            await stack.enter_async_context(stock_server(running))
         await running.apply(JOINER)
         await running.apply(watched())
         yield running

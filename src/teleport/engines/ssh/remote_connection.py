@@ -116,6 +116,11 @@ class RemoteChannel(TunedChannel, asyncssh.SSHClientChannel[bytes]):
     display: DisplayRequest | None = None
     """Set while the server has a display for it."""
 
+    def forget_unsent(self) -> None:
+        self._send_buf.clear()
+        self._send_buf_len = 0
+        self._flush_send_buf()  # whoever waits for room is told
+
 
 class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
     """One connection for one visit. `check_host` decides about the host; asyncssh checks what it signs."""

@@ -114,7 +114,9 @@ class RemoteProgram(asyncssh.SSHClientSession[bytes]):
             self._channel.write_eof()
 
     def discard_typed(self) -> None:
-        """What was typed is on its way already."""
+        """What the server has not taken yet: the rest is on its way already."""
+        if self._channel is not None:
+            self._channel.forget_unsent()
 
     def resize(self, size: TerminalSize) -> None:
         if self._channel is not None and not self._channel.is_closing():
