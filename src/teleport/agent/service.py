@@ -28,6 +28,7 @@ from teleport.engines.host_accounts import static_accounts
 from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_accounts.static_accounts import StaticAccounts
 from teleport.engines.host_offers import HostOffers
+from teleport.engines.kernel_recording.recorder import KernelRecorder
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import Unavailable
@@ -88,6 +89,7 @@ class AgentService:
         self._clock = clock
         self._drain_timeout = config.drain.total_seconds()
         self._supervisor: Supervisor | None = None
+        self._kernel = KernelRecorder(config.offers.kernel) if config.offers.kernel is not None else None
         self.post: Post | None = None
         self.pool: AgentPool | None = None
         self.bound: tuple[Address, ...] = ()
@@ -105,6 +107,8 @@ class AgentService:
             self._supervisor.drain_timeout = seconds + _PARTING
 
     async def run(self, started: Callable[[], None]) -> None:
+        if self._kernel is not None:
+            await self._kernel.prepare()
         identity = await self._enrol()
         access = ClusterAccess(self._config.enrolment.server, identity, self._clock)
         async with AsyncExitStack() as stack:
@@ -150,6 +154,7 @@ class AgentService:
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
             offers=config.offers, accounts=accounts if config.offers.creates_accounts else None,
+            kernel=self._kernel,
         )  # fmt: skip
         running = self.post.sessions
         _SESSIONS.set_function(lambda: len(running))
@@ -161,6 +166,8 @@ class AgentService:
         ]  # fmt: skip
         if config.offers.creates_accounts:
             parts.append(StaticAccounts(replica, accounts, heartbeat.node))
+        if self._kernel is not None:
+            parts.append(self._kernel)
         parts.append(_Reception(self, config, access, Dispatch(engines(), self.post)))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
         await self._supervisor.run(started)

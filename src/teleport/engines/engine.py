@@ -12,6 +12,7 @@ from typing import Protocol
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_offers import HostOffers
+from teleport.engines.kernel_recording.recorder import KernelRecorder
 from teleport.engines.upstream import Upstream
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import NotFound
@@ -87,6 +88,8 @@ class Post:
     offers: HostOffers = field(default_factory=HostOffers)
     accounts: HostAccounts | None = None
     """Makes host users for sessions; None where the operator does not want that."""
+    kernel: KernelRecorder | None = None
+    """Tells what the kernel sees of sessions; None where the operator has not enabled it."""
     limits: Limits = field(default_factory=Limits)
     governed: Governed | None = None
     """Tells servers that proxies alone may lead to; None where nobody can say."""

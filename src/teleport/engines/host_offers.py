@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from teleport.engines.kernel_recording.requirements import KernelSettings
+
 
 @dataclass(frozen=True)
 class X11Displays:
@@ -46,4 +48,5 @@ class HostOffers:
     x11: X11Displays | None = None
     pam: PamService | None = None
     creates_accounts: bool = True
+    kernel: KernelSettings | None = None
     login_files: LoginFiles = field(default_factory=LoginFiles)

@@ -56,6 +56,8 @@ class Cluster:
     roles: str = "auth,proxy,node"
     extra: str = ""
     severity: str = "DEBUG"
+    prefix: tuple[str, ...] = ()
+    """Words before the program, such as those that put it into namespaces of its own."""
     web_port: int = field(default_factory=free_port)
     auth_port: int = field(default_factory=free_port)
     diag_port: int = field(default_factory=free_port)
@@ -104,7 +106,9 @@ ssh_service:
     def start(self) -> Cluster:
         self.write_config()
         environment = clean_environment(self.folder)
-        self.process = Started([BIN / "teleport", "start", "-c", self.config], self.folder / "log", environment)
+        self.process = Started(
+            [*self.prefix, BIN / "teleport", "start", "-c", self.config], self.folder / "log", environment
+        )
         self.process.wait_until(lambda: ready(self.diag_port), "cluster ready")
         return self
 

@@ -156,7 +156,9 @@ class Audit:
     def session_left(self, live: LiveSession) -> Event | None:
         return self._tell(self._in_session(SessionLeft, live, participants=list(live.everyone)))
 
-    def session_ended(self, live: LiveSession, recording: str, reason: str) -> Event | None:
+    def session_ended(
+        self, live: LiveSession, recording: str, reason: str, *, is_watched: bool = False
+    ) -> Event | None:
         event = self._in_session(
             SessionEnded,
             live,
@@ -165,11 +167,17 @@ class Audit:
             session_stop=self._connection.post.clock.now(),
             participants=list(live.everyone),
             interactive=True,
+            enhanced_recording=is_watched,
             session_recording=recording,
             initial_command=list(live.command),
             message=reason,
         )
         return self._tell(event)
+
+    # -- what the kernel sees
+
+    def kernel_saw(self, kind: type[SessionEvent], **fields: object) -> Event | None:
+        return self._tell(self._event(kind, **fields))
 
     # -- commands and subsystems
 

@@ -18,6 +18,7 @@ from teleport.engines.ssh.forwarding import Arrived, Far
 from teleport.engines.ssh.host_users import HostUser
 from teleport.engines.ssh.passing import Paths
 from teleport.engines.ssh.spawner import Process, Spawner
+from teleport.model.events.base import Event
 from teleport.wire.terminal import TerminalSize
 
 SFTP = "sftp"
@@ -35,7 +36,9 @@ class TerminalRequest:
 class Copy(Protocol):
     """A copy of files that our own server makes: it takes what the server tells, and answers what it asks."""
 
-    async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
+    async def launch(
+        self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int], cgroup: str = ""
+    ) -> Process:
         """Start the server. Raises Unavailable."""
         ...
 
@@ -124,6 +127,10 @@ class Screens(Protocol):
     def pause_typing(self) -> None: ...
 
     def resume_typing(self) -> None: ...
+
+    def note(self, event: Event) -> None:
+        """The log was told of something the program did, which belongs into a replay."""
+        ...
 
 
 class Backend(Protocol):

@@ -5,7 +5,7 @@ little process takes a millisecond where forking the agent would take many, and 
 
 It reads requests from a SEQPACKET socket (JSON, descriptors beside it) and answers with JSON:
 
-    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "pam"?, "terminal",
+    {"id", "do": "run", "path", "argv", "env", "cwd", "user"?, "pam"?, "cgroup"?, "terminal",
      "text", "greetings", "own_env"}                                                 + report, stdin, stdout, stderr
     {"id", "do": "sftp", "cwd", "user"?, "pam"?, "governed", "bases", "links_first"} + the same, link
     {"id", "do": "scp", …, "options", "path", "pattern"}                             + the same, link
@@ -159,6 +159,8 @@ def become(request: Request, descriptors: list[int]) -> NoReturn:
         report = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 10)
         reset_signals()
         os.setsid()
+        if "cgroup" in request:
+            join_cgroup(request["cgroup"])
         if "pam" in request:
             go_through_pam(request, descriptors[1:], report)
         perform(request, descriptors[1:], report)
@@ -280,6 +282,12 @@ def read_own_environment(environment: dict[str, str]) -> None:
         name, has_value, value = line.strip().partition("=")
         if has_value and name.isidentifier() and not is_ours(name) and "\0" not in value:
             environment[name] = value
+
+
+def join_cgroup(folder: str) -> None:
+    """Enter the session's cgroup, by which the kernel knows it, before anything of the user's runs."""
+    with open(os.path.join(folder, "cgroup.procs"), "w") as members:
+        members.write("0")
 
 
 def take_descriptors(descriptors: list[int]) -> None:

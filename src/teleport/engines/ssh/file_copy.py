@@ -185,7 +185,9 @@ class FileCopy(CopyClerk):
 
     _link: FileLink | None = None
 
-    async def launch(self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int]) -> Process:
+    async def launch(
+        self, spawner: Spawner, user: HostUser, descriptors: tuple[int, int, int], cgroup: str = ""
+    ) -> Process:
         """Raises Unavailable, AccessDenied."""
         visit, rules = self._visit, self._visit.admission.options.file_rules
         self.is_governed = rules.are_set
@@ -199,6 +201,7 @@ class FileCopy(CopyClerk):
             has_links_first=any(name in visit.link.client_version for name in _LINKS_FIRST),
             is_governed=self.is_governed,
             bases=rules.bases(self._host.home),
+            cgroup=cgroup,
         )
         self._link.hand_over()
         return process

@@ -7,10 +7,12 @@ import os
 import signal
 from typing import Any
 
+from teleport.engines.kernel_recording.recorder import Watch
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.kernel_watch import watch_session
 from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
@@ -33,6 +35,7 @@ class PipeProgram:
         self._user = user
         self._hang_up = HangUp()
         self._process: Process | None = None
+        self._watch: Watch | None = None
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
         self._errors: DescriptorReader | None = None
@@ -55,15 +58,29 @@ class PipeProgram:
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
         visit = self._visit
+        self._watch = watch_session(visit, sid, self._screens.note, self._end_unwatched)
+        cgroup = str(self._watch.folder) if self._watch is not None else ""
         if self._wish.copy is not None:
-            return await self._wish.copy.launch(self._spawner, self._user, descriptors)
+            return await self._wish.copy.launch(self._spawner, self._user, descriptors, cgroup)
         pam = pam_request(visit.admission, self._user, visit.connection.client_address[0])
         path, argv = invocation(self._user, self._wish.command, self._wish.words)
         environment = session_environment(self._visit, self._wish, self._user, sid)
         opening = Opening(reads_environment=visit.permit_user_environment and not self._wish.words)
         return await self._spawner.run(
-            path, argv, environment, self._user, descriptors, is_terminal=False, pam=pam, opening=opening
+            path,
+            argv,
+            environment,
+            self._user,
+            descriptors,
+            is_terminal=False,
+            pam=pam,
+            opening=opening,
+            cgroup=cgroup,
         )
+
+    def _end_unwatched(self, reason: str) -> None:
+        self._screens.show_error(f"teleport: {reason}\n".encode())
+        self.hang_up()
 
     @property
     def is_started(self) -> bool:
@@ -126,6 +143,8 @@ class PipeProgram:
         return process.exited.result() if process.exited.done() else FAILED
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.leave()
         for stream in (self._input, self._output, self._errors):
             if stream is not None:
                 stream.close()

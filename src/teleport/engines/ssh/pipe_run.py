@@ -8,6 +8,7 @@ from typing import Protocol
 from teleport.engines.ssh.channel import SessionChannel
 from teleport.engines.ssh.exit_status import FAILED
 from teleport.foundation.errors import TeleportError
+from teleport.model.events.base import Event
 from teleport.wire.terminal import TerminalSize
 
 _NO_SIZE = TerminalSize()
@@ -92,6 +93,9 @@ class PipeRun:
             self._input_holds.discard(reason)
             if not self._input_holds and self._channel.is_open:
                 self._channel.channel.resume_reading()
+
+    def note(self, event: Event) -> None:
+        """What runs without a terminal has no replay: the log has it."""
 
     # -- engines.ssh.channel.Run
 

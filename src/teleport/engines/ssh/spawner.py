@@ -69,8 +69,9 @@ class Spawner:
         is_terminal: bool,
         pam: PamRequest | None = None,
         opening: Opening = NOTHING,
+        cgroup: str = "",
     ) -> Process:
-        """Execute `path` as `user` in its home directory, by way of PAM where that is given.
+        """Execute `path` as `user` in its home directory, by way of PAM and in `cgroup` where they are given.
 
         Raises Unavailable, AccessDenied (PAM refuses) with the reason.
 
@@ -81,7 +82,7 @@ class Spawner:
             "terminal": is_terminal, "text": opening.text, "greetings": opening.greetings,
             "own_env": opening.reads_environment,
         }  # fmt: skip
-        return await self._started(request, user, descriptors, pam)
+        return await self._started(request, user, descriptors, pam, cgroup)
 
     async def serve_files(
         self,
@@ -93,6 +94,7 @@ class Spawner:
         has_links_first: bool = False,
         is_governed: bool = False,
         bases: Sequence[str] = (),
+        cgroup: str = "",
     ) -> Process:
         """Serve SFTP, or the far end of one old copy, as `user` in its home directory. Raises as `run`.
 
@@ -104,15 +106,22 @@ class Spawner:
             request |= {"do": "scp", "options": scp.options, "path": scp.path, "pattern": scp.is_pattern}
         else:
             request |= {"do": "sftp", "links_first": has_links_first}
-        return await self._started(request, user, descriptors, pam)
+        return await self._started(request, user, descriptors, pam, cgroup)
 
     async def check_account(self, user: HostUser, pam: PamRequest) -> None:
         """Whether PAM accepts the account. Raises AccessDenied, Unavailable with the reason."""
         await self._started({"do": "check"}, user, (), pam)
 
     async def _started(
-        self, request: dict[str, object], user: HostUser, descriptors: tuple[int, ...], pam: PamRequest | None
+        self,
+        request: dict[str, object],
+        user: HostUser,
+        descriptors: tuple[int, ...],
+        pam: PamRequest | None,
+        cgroup: str = "",
     ) -> Process:
+        if cgroup:
+            request["cgroup"] = cgroup
         if pam is not None:
             request["pam"] = pam
         process, report = self._start(request, user, descriptors)

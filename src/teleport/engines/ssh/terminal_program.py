@@ -7,9 +7,11 @@ import os
 import signal
 from typing import Any
 
+from teleport.engines.kernel_recording.recorder import Watch
 from teleport.engines.ssh.backend import Screens, Wish
 from teleport.engines.ssh.hang_up import HangUp
 from teleport.engines.ssh.host_users import HostUser, invocation
+from teleport.engines.ssh.kernel_watch import watch_session
 from teleport.engines.ssh.login_records import LoginRecord
 from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
@@ -38,6 +40,7 @@ class TerminalProgram:
         self._terminal: Terminal | None = None
         self._process: Process | None = None
         self._record: LoginRecord | None = None
+        self._watch: Watch | None = None
         self._input: DescriptorWriter | None = None
         self._output: DescriptorReader | None = None
         self._holds: set[str] = set()
@@ -54,9 +57,11 @@ class TerminalProgram:
                 visit.post.offers.login_files, terminal.name, user.name, user.uid, visit.connection.client_address[0]
             )
             opening = await self._opening(record, greets_by_pam=pam is not None)
+            self._watch = watch_session(visit, sid, self._screens.note, self._end_unwatched)
             self._process = await self._spawner.run(
-                path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam, opening=opening
-            )
+                path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam, opening=opening,
+                cgroup=str(self._watch.folder) if self._watch is not None else "",
+            )  # fmt: skip
             await asyncio.to_thread(record.begin, self._process.pid, visit.post.clock.now().timestamp())
             self._record = record
         except BaseException:
@@ -80,6 +85,10 @@ class TerminalProgram:
         last = await asyncio.to_thread(record.last)
         greetings = () if greets_by_pam else self._visit.post.offers.login_files.greetings
         return Opening(str(last or ""), greetings, reads_environment)
+
+    def _end_unwatched(self, reason: str) -> None:
+        self._screens.show(f"\r\nteleport: {reason}\r\n".encode())
+        self.hang_up()
 
     @property
     def is_started(self) -> bool:
@@ -145,6 +154,8 @@ class TerminalProgram:
         return status
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.leave()
         if self._record is not None:
             record, self._record = self._record, None
             now = self._visit.post.clock.now().timestamp()

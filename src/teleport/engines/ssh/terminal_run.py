@@ -260,11 +260,16 @@ class TerminalRun:
         was_known = visit.post.sessions.pop(live.id, None) is not None
         has_run = was_known and self._program.is_started
         live.close(self._reason)
+        kernel = visit.post.kernel
+        is_watched = has_run and kernel is not None and bool(visit.admission.options.enhanced_recording)
+        if is_watched and kernel is not None:
+            await kernel.settled()
         if has_run:
             visit.audit.session_left(live)
-            event = visit.audit.session_ended(live, self._recording, self._reason)
+            event = visit.audit.session_ended(live, self._recording, self._reason, is_watched=is_watched)
             if event is not None:
                 self.note(event)
+        self._recorder = None
         if recorder is not None:
             await self._finish_recording(recorder, status)
         if was_known:
@@ -291,6 +296,9 @@ class _ProgramScreens:
     def show_error(self, output: bytes) -> None:
         """On a terminal there is one screen for all."""
         self._run.take_output(output)
+
+    def note(self, event: Event) -> None:
+        self._run.note(event)
 
     def pause_typing(self) -> None:
         self._run.pause_typing()

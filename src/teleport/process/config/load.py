@@ -52,12 +52,10 @@ UNBUILT: tuple[Position, ...] = (
     ("proxy_service", "automatic_upgrades_channels"), ("proxy_service", "proxy_protocol_allow_downgrade"),
     ("metrics_service", "mtls"), ("metrics_service", "keypairs"), ("metrics_service", "ca_certs"),
     ("metrics_service", "grpc_server_latency"), ("metrics_service", "grpc_client_latency"),
-    ("ssh_service", "enhanced_recording"),
 )  # fmt: skip
 # Of them, those that do nothing until `enabled: yes` stands in them.
 OFF_BY_DEFAULT: tuple[Position, ...] = (
     ("auth_service", "access_monitoring"), ("proxy_service", "acme"), ("proxy_service", "kubernetes"),
-    ("ssh_service", "enhanced_recording"),
 )  # fmt: skip
 
 

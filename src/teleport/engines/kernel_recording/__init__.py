@@ -1,0 +1,1 @@
+"""What the kernel sees of sessions: commands, opened files, connections, by the processes that a session started."""
