@@ -28,6 +28,7 @@ BENCHMARKS = (
     "playbook",
     "crowd",
     "watchers",
+    "kernel",
 )
 HOW = (
     "Written by `make bench ARGS=--write`. Both sides run in turn in one run on loopback; a figure is the median"

@@ -29,6 +29,7 @@ from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_accounts.static_accounts import StaticAccounts
 from teleport.engines.host_offers import HostOffers
 from teleport.engines.kernel_recording.recorder import KernelRecorder
+from teleport.engines.kernel_recording.requirements import make_ready
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import Unavailable
@@ -89,7 +90,7 @@ class AgentService:
         self._clock = clock
         self._drain_timeout = config.drain.total_seconds()
         self._supervisor: Supervisor | None = None
-        self._kernel = KernelRecorder(config.offers.kernel) if config.offers.kernel is not None else None
+        self._bpftrace = ""
         self.post: Post | None = None
         self.pool: AgentPool | None = None
         self.bound: tuple[Address, ...] = ()
@@ -107,8 +108,8 @@ class AgentService:
             self._supervisor.drain_timeout = seconds + _PARTING
 
     async def run(self, started: Callable[[], None]) -> None:
-        if self._kernel is not None:
-            await self._kernel.prepare()
+        if self._config.offers.kernel is not None:
+            self._bpftrace = await asyncio.to_thread(make_ready, self._config.offers.kernel)
         identity = await self._enrol()
         access = ClusterAccess(self._config.enrolment.server, identity, self._clock)
         async with AsyncExitStack() as stack:
@@ -144,6 +145,11 @@ class AgentService:
             interval=config.heartbeat_interval.total_seconds(),
         )  # fmt: skip
         accounts = HostAccounts(config.data_dir, access.identity.host_id)
+        kernel = (
+            KernelRecorder(config.offers.kernel, self._bpftrace, access.identity.host_id, emitter)
+            if config.offers.kernel is not None
+            else None
+        )
         self.post = Post(
             cluster=cluster, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             data_dir=config.data_dir, clock=clock, replica=replica, emitter=emitter, recorders=recorders,
@@ -154,7 +160,7 @@ class AgentService:
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
             offers=config.offers, accounts=accounts if config.offers.creates_accounts else None,
-            kernel=self._kernel,
+            kernel=kernel,
         )  # fmt: skip
         running = self.post.sessions
         _SESSIONS.set_function(lambda: len(running))
@@ -166,8 +172,8 @@ class AgentService:
         ]  # fmt: skip
         if config.offers.creates_accounts:
             parts.append(StaticAccounts(replica, accounts, heartbeat.node))
-        if self._kernel is not None:
-            parts.append(self._kernel)
+        if kernel is not None:
+            parts.append(kernel)
         parts.append(_Reception(self, config, access, Dispatch(engines(), self.post)))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
         await self._supervisor.run(started)

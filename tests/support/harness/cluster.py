@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -159,16 +160,19 @@ class Agent:
     proxy: str = ""
     pin: str = ""
     debug: bool = True
+    settings: str = ""
+    """More lines of its configuration file."""
     process: Started | None = None
 
     def start(self, token: str = "", wait: bool = True) -> Agent:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.pin = self.pin or self.cluster.pin()
+        config = base64.b64encode(f"version: v3\n{self.settings}".encode()).decode()
         arguments: list[str | Path] = [
             *self.prefix,
             BIN / "teleport",
             "start",
-            "--config-string=dmVyc2lvbjogdjMK",  # version: v3, so that no file of this machine is read
+            f"--config-string={config}",  # so that no file of this machine is read
             "--roles=node",
             f"--auth-server={self.proxy or self.cluster.proxy}",
             f"--nodename={self.name}",

@@ -15,12 +15,17 @@ from teleport.engines.kernel_recording.program import MAX_ARGUMENTS, TEXT_SIZE
 
 CUT = "…"
 _MAX_OPEN = 4096
+_PATIENCE = 2_000_000_000
+"""Nanoseconds that the pieces of one command may lie apart."""
+_RESTARTED = range(-516, -511)
+"""Results of system calls that a signal interrupted, and which the kernel makes anew: nobody sees them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Command:
     """A program was executed; or was not, and `result` is the negative error number. `session` is a cgroup's id."""
 
+    at: int
     session: int
     pid: int
     parent: int = 0
@@ -33,10 +38,11 @@ class Command:
         return os.path.basename(self.path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Exit:
     """`status` is a wait status."""
 
+    at: int
     session: int
     pid: int
     status: int
@@ -49,8 +55,9 @@ class Exit:
         return 128 + signal if signal else (self.status >> 8) & 0xFF
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Opened:
+    at: int
     session: int
     pid: int
     flags: int
@@ -58,41 +65,64 @@ class Opened:
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Connected:
+    """`source` is empty where the socket had no address of its own."""
+
+    at: int
     session: int
     pid: int
     result: int
+    source: str
     address: str
     port: int
     version: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Unmarked:
+    """A thread of this session cannot be followed: the kernel holds as many marks as it may."""
+
+    at: int
+    session: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """So many lines never arrived, of whatever session."""
 
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The program watches from here on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A tenth of a second has passed."""
 
-
-Seen = Command | Exit | Opened | Connected
-Line = Seen | Lost | Ready | Tick
+    at: int
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The sessions of which something runs."""
+
+    sessions: frozenset[int]
+
+
+Seen = Command | Exit | Opened | Connected | Unmarked
+Line = Seen | Lost | Ready | Tick | Marked
+
+
+@dataclass(slots=True)
 class _Unfinished:
     """A command whose arguments still arrive."""
 
+    at: int
     session: int
     pid: int
     parent: int
@@ -111,29 +141,34 @@ class _Unfinished:
             texts[-1] += CUT
         else:
             texts = [shown(word) for word in words[:-1]]
-        return Command(self.session, self.pid, self.parent, self.path, tuple(texts))
+        return Command(self.at, self.session, self.pid, self.parent, self.path, tuple(texts))
 
 
 @dataclass
 class LineReader:
     """`feed` takes one line of bpftrace's JSON. A line that is not understood counts as lost."""
 
-    _open: dict[int, _Unfinished] = field(default_factory=dict)
+    _open: dict[tuple[int, int], _Unfinished] = field(default_factory=dict)
 
     def feed(self, line: bytes) -> list[Line]:
         try:
             message = json.loads(line.decode("utf-8", "surrogateescape"))
             kind, data = message["type"], message["data"]
-            if kind == "lost_events":
-                return [Lost(int(data["events"]))]
-            return self._printed(data) if kind == "printf" else []
-        except (ValueError, KeyError, TypeError, IndexError):
+            match kind:
+                case "printf":
+                    return self._printed(data)
+                case "lost_events":
+                    return [Lost(int(data["events"]))]
+                case "map" if "@session" in data:
+                    return [Marked(frozenset(mark >> 1 for mark in data["@session"].values()))]
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             return [Lost(1)]
+        return []
 
     def _printed(self, text: str) -> list[Line]:
         match text[:1]:
             case "T":
-                return [Tick()]
+                return self._tick(int(text[2:]))
             case "R":
                 return [Ready()]
             case "C":
@@ -141,44 +176,51 @@ class LineReader:
             case "A":
                 return self._continue(text)
             case "F":
-                _, session, pid, result, path = text.split(" ", 4)
-                return [Command(int(session), int(pid), path=_path(path), result=int(result))]
+                _, at, session, pid, result, path = text.split(" ", 5)
+                return [Command(int(at), int(session), int(pid), path=_path(path), result=int(result))]
             case "X":
-                _, session, pid, status, name = text.split(" ", 4)
-                return [*self._give_up(int(pid)), Exit(int(session), int(pid), int(status), _path(name))]
+                _, at, session, pid, status, name = text.split(" ", 5)
+                return [Exit(int(at), int(session), int(pid), int(status), _path(name))]
             case "D":
-                _, session, pid, flags, result, path = text.split(" ", 5)
-                return [Opened(int(session), int(pid), int(flags), int(result), _path(path))]
+                _, at, session, pid, flags, result, path = text.split(" ", 6)
+                if int(result) in _RESTARTED:
+                    return []
+                return [Opened(int(at), int(session), int(pid), int(flags), int(result), _path(path))]
             case "N":
                 return _connected(text)
+            case "U":
+                _, at, session, pid = text.split(" ")
+                return [Unmarked(int(at), int(session), int(pid))]
         raise ValueError(text[:1])
 
+    def _tick(self, at: int) -> list[Line]:
+        late = [key for key in self._open if key[0] < at - _PATIENCE]
+        return [*(line for key in late for line in self._give_up(key)), Tick(at)]
+
     def _begin(self, text: str) -> list[Line]:
-        _, session, pid, parent, size, path = text.split(" ", 5)
-        given_up = self._give_up(int(pid))
-        if len(self._open) >= _MAX_OPEN:
-            given_up += self._give_up(next(iter(self._open)))
-        begun = _Unfinished(int(session), int(pid), int(parent), int(size), _path(path))
+        _, at, session, pid, parent, size, path = text.split(" ", 6)
+        begun = _Unfinished(int(at), int(session), int(pid), int(parent), int(size), _path(path))
         if begun.is_whole:
-            return [*given_up, begun.finished()]
-        self._open[begun.pid] = begun
+            return [begun.finished()]
+        given_up = self._give_up(next(iter(self._open))) if len(self._open) >= _MAX_OPEN else []
+        self._open[begun.at, begun.pid] = begun
         return given_up
 
     def _continue(self, text: str) -> list[Line]:
-        _, pid, at, piece = text.split(" ", 3)
-        begun = self._open.get(int(pid))
-        if begun is None or int(at) != len(begun.arguments):
+        _, time, pid, offset, piece = text.split(" ", 4)
+        key = int(time), int(pid)
+        begun = self._open.get(key)
+        if begun is None or int(offset) != len(begun.arguments):
             return [Lost(1)]
         begun.arguments += bytes.fromhex(piece.replace("\\x", ""))
         if not begun.is_whole:
             return []
-        del self._open[begun.pid]
+        del self._open[key]
         return [begun.finished()]
 
-    def _give_up(self, pid: int) -> list[Line]:
+    def _give_up(self, key: tuple[int, int]) -> list[Line]:
         """Some of its arguments were lost: the command is told with those that came."""
-        begun = self._open.pop(pid, None)
-        return [Lost(1), begun.finished()] if begun is not None else []
+        return [Lost(1), self._open.pop(key).finished()]
 
 
 def shown(text: bytes) -> str:
@@ -192,13 +234,20 @@ def _path(text: str) -> str:
 
 def _connected(text: str) -> list[Line]:
     """Unix sockets and other families are no network."""
-    _, session, pid, result, address = text.split(" ", 4)
-    raw = bytes.fromhex(address.replace("\\x", ""))
+    _, at, session, pid, result, address, own, own6 = text.split(" ")
+    if int(result) in _RESTARTED:
+        return []
+    raw = _bytes(address)
     family, port = int.from_bytes(raw[:2], "little"), int.from_bytes(raw[2:4], "big")
     if family == 2:
-        host, version = str(ipaddress.IPv4Address(raw[4:8])), 4
+        host, source, version = ipaddress.ip_address(raw[4:8]), ipaddress.ip_address(_bytes(own)), 4
     elif family == 10:
-        host, version = str(ipaddress.IPv6Address(raw[8:24])), 6
+        host, source, version = ipaddress.ip_address(raw[8:24]), ipaddress.ip_address(_bytes(own6)), 6
     else:
         return []
-    return [Connected(int(session), int(pid), int(result), host, port, version)]
+    told = "" if source.is_unspecified else str(source)
+    return [Connected(int(at), int(session), int(pid), int(result), told, str(host), port, version)]
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", ""))

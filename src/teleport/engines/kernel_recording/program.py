@@ -2,14 +2,20 @@
 
 It knows a session by the cgroup its first process enters. From there the mark is handed on by fork, thread by
 thread, so that leaving the cgroup, becoming another user or ending the first thread loses nothing. Arguments are
-read from the new process's own memory once it runs, not from what its caller may still change. Each line is one of
+read from the new process's own memory once it runs, not from what its caller may still change. Every line tells when
+it happened, in nanoseconds of the monotonic clock, because processors are read one after the other:
 
-    C session pid parent length path     a program was executed; then A pid offset bytes, until length is reached
-    F session pid result path            executing a program failed
-    X session pid status name            a process ended (a wait status)
-    D session pid flags result path      a file was opened, or was not
-    N session pid result address         connect() or sendto() with an address (a sockaddr)
-    T                                    a tenth of a second has passed
+    C at session pid parent length path    a program was executed; then A at pid offset bytes, until length is reached
+    F at session pid result path           executing a program failed
+    X at session pid status name           the last thread of a process ended (a wait status)
+    D at session pid flags result path     a file was opened, or was not
+    N at session pid result peer own family port own6
+                                           connect() or a message to an address: a sockaddr, and the socket's own side
+    U at session pid                       a thread that cannot be marked: there are too many
+    R                                      all of this is watched from here on
+    T at                                   a tenth of a second has passed
+
+At SIGUSR1 bpftrace shows its maps, of which `@session` has every thread of every session.
 """
 
 from __future__ import annotations
@@ -23,68 +29,90 @@ DISK_PREFIX = "disk-"
 """How the cgroup is called of a session whose files are watched too."""
 MAX_TASKS = 65536
 
+# A mark is twice the cgroup's number, and one more where files are watched. `@at` holds what a system call was given
+# until it is done.
 _PROGRAM = """
 BEGIN { printf("R"); }
 tracepoint:cgroup:cgroup_attach_task
 /args->dst_level == LEVEL && strncmp("ROOT/", str(args->dst_path), ROOT_SIZE) == 0/ {
   if (!@session[args->pid]) {
-    @session[args->pid] = args->dst_id;
-    if (strncmp("ROOT/disk-", str(args->dst_path), DISK_SIZE) == 0) { @disk[args->pid] = args->dst_id; }
+    @session[args->pid] = args->dst_id * 2;
+    if (strncmp("ROOT/disk-", str(args->dst_path), DISK_SIZE) == 0) { @session[args->pid] = args->dst_id * 2 + 1; }
+    if (!@session[args->pid]) { printf("U %llu %llu %d", nsecs, args->dst_id, args->pid); }
   }
 }
 tracepoint:sched:sched_process_fork /@session[tid]/ {
   @session[args->child_pid] = @session[tid];
-  if (@disk[tid]) { @disk[args->child_pid] = @disk[tid]; }
+  if (!@session[args->child_pid]) { printf("U %llu %llu %d", nsecs, @session[tid] / 2, args->child_pid); }
 }
 tracepoint:sched:sched_process_exec /@session[args->old_pid]/ {
+  delete(@at[args->old_pid]);
   if (args->pid != args->old_pid) {
     @session[args->pid] = @session[args->old_pid];
     delete(@session[args->old_pid]);
-    if (@disk[args->old_pid]) { @disk[args->pid] = @disk[args->old_pid]; delete(@disk[args->old_pid]); }
   }
+  $now = nsecs;
   $start = curtask->mm->arg_start;
   $size = (int64)(curtask->mm->arg_end - curtask->mm->arg_start);
-  printf("C %llu %d %d %d %s", @session[args->pid], pid, curtask->real_parent->tgid, $size, str(args->filename));
+  printf("C %llu %llu %d %d %d %s", $now, @session[args->pid] / 2, pid, curtask->real_parent->tgid, $size,
+         str(args->filename));
   $at = (int64)0;
   unroll(PIECES) {
-    if ($at < $size) { printf("A %d %d %rx", pid, $at, buf(uptr($start + (uint64)$at), $size - $at)); }
+    if ($at < $size) { printf("A %llu %d %d %rx", $now, pid, $at, buf(uptr($start + (uint64)$at), $size - $at)); }
     $at += 200;
   }
 }
 tracepoint:syscalls:sys_enter_execve, tracepoint:syscalls:sys_enter_execveat /@session[tid]/ {
-  @program[tid] = args->filename;
+  @at[tid] = (uint64)args->filename;
 }
-tracepoint:syscalls:sys_exit_execve, tracepoint:syscalls:sys_exit_execveat /@program[tid]/ {
+tracepoint:syscalls:sys_exit_execve, tracepoint:syscalls:sys_exit_execveat /@at[tid]/ {
   if (args->ret < (int64)0) {
-    printf("F %llu %d %d %s", @session[tid], pid, args->ret, str(uptr(@program[tid])));
+    printf("F %llu %llu %d %d %s", nsecs, @session[tid] / 2, pid, args->ret, str(uptr(@at[tid])));
   }
-  delete(@program[tid]);
+  delete(@at[tid]);
 }
 tracepoint:sched:sched_process_exit /@session[tid]/ {
-  if (tid == pid) { printf("X %llu %d %d %s", @session[tid], pid, curtask->exit_code, comm); }
+  if (curtask->signal->live.counter == 0) {
+    $code = curtask->group_leader->exit_code;
+    if (curtask->signal->flags & 4) { $code = curtask->signal->group_exit_code; }
+    printf("X %llu %llu %d %d %s", nsecs, @session[tid] / 2, pid, $code, comm);
+  }
   delete(@session[tid]);
-  if (@disk[tid]) { delete(@disk[tid]); }
+  delete(@at[tid]);
 }
-tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat /@disk[tid]/ {
-  @path[tid] = args->filename; @flags[tid] = (uint64)args->flags;
+tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat /@session[tid] & 1/ {
+  @at[tid] = (uint64)args->filename; @flags[tid] = (uint64)args->flags;
 }
-tracepoint:syscalls:sys_enter_creat /@disk[tid]/ { @path[tid] = args->pathname; @flags[tid] = (uint64)577; }
-tracepoint:syscalls:sys_enter_openat2 /@disk[tid]/ {
-  @path[tid] = args->filename; @flags[tid] = (uint64)args->how->flags;
+tracepoint:syscalls:sys_enter_creat /@session[tid] & 1/ {
+  @at[tid] = (uint64)args->pathname; @flags[tid] = (uint64)577;
+}
+tracepoint:syscalls:sys_enter_openat2 /@session[tid] & 1/ {
+  @at[tid] = (uint64)args->filename; @flags[tid] = (uint64)args->how->flags;
 }
 tracepoint:syscalls:sys_exit_open, tracepoint:syscalls:sys_exit_openat, tracepoint:syscalls:sys_exit_openat2,
-tracepoint:syscalls:sys_exit_creat /@path[tid]/ {
-  printf("D %llu %d %llu %d %s", @disk[tid], pid, @flags[tid], args->ret, str(uptr(@path[tid])));
-  delete(@path[tid]); delete(@flags[tid]);
+tracepoint:syscalls:sys_exit_creat /@at[tid]/ {
+  printf("D %llu %llu %d %llu %d %s", nsecs, @session[tid] / 2, pid, @flags[tid], args->ret, str(uptr(@at[tid])));
+  delete(@at[tid]); delete(@flags[tid]);
 }
-tracepoint:syscalls:sys_enter_connect /@session[tid]/ { @address[tid] = args->uservaddr; }
-tracepoint:syscalls:sys_enter_sendto /@session[tid] && args->addr != 0/ { @address[tid] = args->addr; }
-tracepoint:syscalls:sys_exit_connect, tracepoint:syscalls:sys_exit_sendto /@address[tid]/ {
-  printf("N %llu %d %d %rx", @session[tid], pid, args->ret, buf(uptr(@address[tid]), 28));
-  delete(@address[tid]);
+tracepoint:syscalls:sys_enter_connect /@session[tid]/ {
+  @at[tid] = (uint64)args->uservaddr; @socket[tid] = (uint64)args->fd + 1;
 }
-interval:ms:100 { printf("T"); }
-END { clear(@session); clear(@disk); clear(@program); clear(@path); clear(@flags); clear(@address); }
+tracepoint:syscalls:sys_enter_sendto /@session[tid] && args->addr != 0/ {
+  @at[tid] = (uint64)args->addr; @socket[tid] = (uint64)args->fd + 1;
+}
+tracepoint:syscalls:sys_enter_sendmsg /@session[tid] && args->msg->msg_name != 0/ {
+  @at[tid] = (uint64)args->msg->msg_name; @socket[tid] = (uint64)args->fd + 1;
+}
+tracepoint:syscalls:sys_enter_sendmmsg /@session[tid] && args->mmsg->msg_hdr.msg_name != 0/ {
+  @at[tid] = (uint64)args->mmsg->msg_hdr.msg_name; @socket[tid] = (uint64)args->fd + 1;
+}
+tracepoint:syscalls:sys_exit_connect, tracepoint:syscalls:sys_exit_sendto, tracepoint:syscalls:sys_exit_sendmsg,
+tracepoint:syscalls:sys_exit_sendmmsg /@at[tid]/ {
+  printf("N %llu %llu %d %d %rx", nsecs, @session[tid] / 2, pid, args->ret, buf(uptr(@at[tid]), 28));
+  delete(@at[tid]); delete(@socket[tid]);
+}
+interval:ms:100 { printf("T %llu", nsecs); }
+END { clear(@session); clear(@at); clear(@flags); clear(@socket); }
 """
 
 

@@ -1,116 +1,135 @@
 """Asks the kernel what the processes of sessions do, through one bpftrace for all, and hands each its own.
 
 A session enters with a cgroup of its own, which its first process joins before it becomes the user. What it leaves
-running stays known until the last of its processes is gone. When bpftrace dies, no session that must be watched goes
-on unwatched: each is told, and none enters until the next one watches.
+running stays known until the last of its threads is gone. When bpftrace dies, sessions that may not go on unwatched
+end with all that runs in them; the others are told, and what still runs in their cgroups is watched again by the next
+bpftrace. Each bpftrace proves itself first on a small program of our own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from typing import Protocol
 
+from teleport.engines.kernel_recording import groups
+from teleport.engines.kernel_recording.groups import SessionGroups
 from teleport.engines.kernel_recording.lines import (
     Command,
     Connected,
     Exit,
     Line,
-    LineReader,
     Lost,
+    Marked,
     Opened,
     Ready,
     Seen,
     Tick,
+    Unmarked,
 )
-from teleport.engines.kernel_recording.program import DISK_PREFIX, MAX_TASKS, TEXT_SIZE, program_for
-from teleport.engines.kernel_recording.requirements import KernelSettings, make_ready
+from teleport.engines.kernel_recording.requirements import KernelSettings
+from teleport.engines.kernel_recording.sequence import Sequence
+from teleport.engines.kernel_recording.tracer import Tracer
 from teleport.foundation import metrics
 from teleport.foundation.errors import Unavailable, Unsupported
 from teleport.foundation.logs import get_logger
 from teleport.foundation.retry import Backoff
+from teleport.session.emitter import Emitter
 
 log = get_logger("kernel")
 
 _LOST = metrics.counter("kernel_recording_lost_events", "Events of the kernel that never arrived here")
 
-STOPPED = "the kernel no longer tells what this session does"
-_START_TIMEOUT = 60.0
+BLIND = "the kernel no longer tells what this session does"
+_PROOF = 'echo 0 >"$0/cgroup.procs" && exec cat "$0/cgroup.procs"'
+_PROOF_TIMEOUT = 20.0
 _SETTLE_TIMEOUT = 3.0
-_MAX_LINE = 1 << 20
-_SWEEP_TICKS = 20
+_SETTLE_TICKS = 3
+_REMOVE_TICKS = 10
+_FORGET_TICKS = 50
+_AT_ONCE = 100
+"""So many events are told before others have their turn."""
 _KIND = {"command": (Command, Exit), "disk": (Opened,), "network": (Connected,)}
 
 
-class Watch:
-    """One session as the kernel sees it. `saw` is called for each thing of a kind that is wanted."""
+class Listener(Protocol):
+    """A session that is watched."""
 
-    def __init__(
-        self, recorder: KernelRecorder, folder: Path, kinds: Sequence[str], saw: Callable[[Seen | Lost], None],
-        stopped: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    def saw(self, seen: Seen, age: float) -> None:
+        """So many seconds ago."""
+        ...
+
+    def lost(self, count: int) -> None:
+        """So many things of this session or of others never arrived."""
+        ...
+
+    def blinded(self, reason: str) -> None:
+        """Nothing is told from here on. A strict session has to end."""
+        ...
+
+    def sighted(self) -> None:
+        """What runs is told again."""
+        ...
+
+
+class Watch:
+    """One session as the kernel sees it. Its first process has to join `folder`."""
+
+    def __init__(self, folder: Path, kinds: Collection[str], listener: Listener, *, is_strict: bool) -> None:
         self.folder = folder
         self.id = folder.stat().st_ino
+        self.is_strict = is_strict
         self.is_left = False
-        self.stopped = stopped
-        self._recorder = recorder
-        self._saw = saw
+        self.listener = listener
         self._wanted = tuple(one for kind in kinds for one in _KIND[kind])
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: Seen, age: float) -> None:
         if isinstance(seen, self._wanted):
-            self._saw(seen)
-
-    def lose(self, lost: Lost) -> None:
-        self._saw(lost)
+            self.listener.saw(seen, age)
 
     def leave(self) -> None:
-        """The session is over; what it left running is told to `saw` until it ends."""
+        """The session is over; what it left running is told until it ends."""
         self.is_left = True
-
-    async def settled(self) -> None:
-        """Return when all that has happened by now was told."""
-        await self._recorder.settled()
 
 
 class KernelRecorder:
-    """A Service. `prepare` first: it raises where this host cannot do it."""
+    """A Service. `bpftrace` is what `requirements.make_ready` found."""
 
     name = "kernel recording"
 
-    def __init__(self, settings: KernelSettings) -> None:
+    def __init__(self, settings: KernelSettings, bpftrace: str, host_id: str, emitter: Emitter) -> None:
         self._settings = settings
-        self._bpftrace = ""
+        self._bpftrace = bpftrace
+        self._emitter = emitter
+        self._groups = SessionGroups(settings, host_id)
         self._watches: dict[int, Watch] = {}
+        self._order = Sequence()
         self._is_watching = False
+        self._lost = 0
         self._ticks = 0
+        self._tick = 0, 0.0
         self._ticked = asyncio.Event()
 
-    async def prepare(self) -> None:
-        """Raises Unsupported with what is missing."""
-        self._bpftrace = await asyncio.to_thread(make_ready, self._settings)
-
-    def enter(
-        self, sid: str, kinds: Sequence[str], saw: Callable[[Seen | Lost], None], stopped: Callable[[str], None]
-    ) -> Watch:
-        """Begin to watch a session: its first process has to join `folder`. Raises Unavailable."""
-        if not self._is_watching:
+    def enter(self, sid: str, kinds: Collection[str], listener: Listener, *, is_strict: bool) -> Watch:
+        """Begin to watch a session. Raises Unavailable where it is strict, and cannot be."""
+        if is_strict and not self._is_watching:
             raise Unavailable("this node cannot ask its kernel at present, which your roles require: try again later")
-        folder = self._settings.folder / (DISK_PREFIX + sid if "disk" in kinds else sid)
         try:
-            folder.mkdir()
-            watch = Watch(self, folder, kinds, saw, stopped)
+            folder = self._groups.make(sid, has_files="disk" in kinds, is_strict=is_strict)
+            watch = Watch(folder, kinds, listener, is_strict=is_strict)
         except OSError as error:
             raise Unavailable(f"this node cannot make a cgroup for the session: {error.strerror}") from error
         self._watches[watch.id] = watch
+        if not self._is_watching:
+            listener.blinded(BLIND)
         return watch
 
     async def settled(self) -> None:
-        """Two ticks, as the first may have been on its way already."""
-        wanted = self._ticks + 2
+        """Return when all that has happened by now was told."""
+        wanted = self._ticks + _SETTLE_TICKS
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_TIMEOUT):
                 while self._ticks < wanted and self._is_watching:
@@ -120,114 +139,192 @@ class KernelRecorder:
     # -- bpftrace
 
     async def run(self, started: Callable[[], None]) -> None:
-        await asyncio.to_thread(_sweep, self._settings.folder)
+        try:
+            await asyncio.to_thread(self._groups.open)
+        except OSError as error:
+            raise Unsupported(f"ssh_service.enhanced_recording is enabled, but has no cgroups: {error}") from error
         backoff = Backoff()
-        is_first = True
-        while True:
-            said = await self._watch(started if is_first else lambda: None)
-            if is_first and not self._ticks:
-                raise Unsupported(f"ssh_service.enhanced_recording is enabled, but bpftrace cannot watch: {said}")
-            is_first = False
-            log.error("bpftrace ended: it is started again", said=said)
-            self._stop_sessions()
-            await asyncio.sleep(backoff.next_delay())
+        has_begun = False
+        try:
+            while True:
+                has_watched, said = await self._trace(started if not has_begun else lambda: None)
+                if has_watched:
+                    has_begun = True
+                    backoff.reset()
+                if not has_begun:
+                    raise Unsupported(f"ssh_service.enhanced_recording is enabled, but bpftrace cannot watch: {said}")
+                log.error("bpftrace ended: it is started again", said=said)
+                await asyncio.sleep(backoff.next_delay())
+        finally:
+            await asyncio.to_thread(self._groups.close)
 
-    async def _watch(self, started: Callable[[], None]) -> str:
-        """Run bpftrace until it ends. What it complained of."""
-        with NamedTemporaryFile("w", prefix="teleport-", suffix=".bt") as script, NamedTemporaryFile() as errors:
-            script.write(program_for(self._settings.root))
-            script.flush()
-            process = await asyncio.create_subprocess_exec(
-                self._bpftrace, "-B", "line", "-f", "json", script.name,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=_MAX_LINE,
-                env=self._environment(), start_new_session=True,
-            )  # fmt: skip
-            try:
-                await self._read(process, started)
-            finally:
-                self._is_watching = False
-                self._ticked.set()
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-            errors.seek(0)
-            return errors.read().decode(errors="replace").strip()[-400:] or f"exit status {process.returncode}"
+    async def _trace(self, started: Callable[[], None]) -> tuple[bool, str]:
+        """Run one bpftrace. Whether it ever watched, and why it ended."""
+        tracer = Tracer(self._bpftrace, self._groups.root, self._settings.pages)
+        proof: asyncio.Task[str] | None = None
+        has_watched = False
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.defpath,
-            "BPFTRACE_STRLEN": str(TEXT_SIZE),
-            "BPFTRACE_MAP_KEYS_MAX": str(MAX_TASKS),
-            "BPFTRACE_PERF_RB_PAGES": str(self._settings.pages),
-        }
-
-    async def _read(self, process: asyncio.subprocess.Process, started: Callable[[], None]) -> None:
-        assert process.stdout is not None
-        reader = LineReader()
-        while True:
-            try:
-                wait = None if self._is_watching else _START_TIMEOUT
-                line = await asyncio.wait_for(process.stdout.readline(), wait)
-            except (TimeoutError, ValueError):
+        def proved(task: asyncio.Task[str]) -> None:
+            nonlocal has_watched
+            if task.cancelled() or task.result():
+                tracer.stop()
                 return
-            if not line:
-                return
-            if line.isspace():
-                continue
-            for seen in reader.feed(line):
-                if isinstance(seen, Ready):
-                    self._is_watching = True
-                    started()
+            has_watched = True
+            self._see()
+            started()
+
+        async def take(lines: list[Line]) -> None:
+            nonlocal proof
+            for line in lines:
+                if isinstance(line, Ready):
+                    proof = asyncio.get_running_loop().create_task(self._prove())
+                    proof.add_done_callback(proved)
                 else:
-                    self._take(seen)
+                    await self._take(line, tracer)
 
-    def _take(self, seen: Line) -> None:
-        match seen:
-            case Tick():
+        try:
+            said = await tracer.run(take)
+        finally:
+            if proof is not None:
+                proof.cancel()
+            self._is_watching = False
+            self._ticked.set()
+        await self._tell(self._order.rest())
+        problem = proof.result() if proof is not None and proof.done() and not proof.cancelled() else ""
+        if has_watched:
+            self._go_blind()
+        return has_watched, problem or said
+
+    async def _prove(self) -> str:
+        """Whether what a program of our own does is told. The problem; empty when there is none."""
+        proof = _Proof()
+        try:
+            folder = self._groups.make("proof", has_files=True, is_strict=False)
+        except OSError as error:
+            return f"no cgroup can be made: {error}"
+        watch = Watch(folder, tuple(_KIND), proof, is_strict=False)
+        watch.leave()
+        self._watches[watch.id] = watch
+        try:
+            async with asyncio.timeout(_PROOF_TIMEOUT):
+                process = await asyncio.create_subprocess_exec(
+                    "/bin/sh", "-c", _PROOF, str(folder),
+                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+                status = await process.wait()
+                if status != 0:
+                    return f"a program cannot enter {folder}"
+                await proof.whole.wait()
+        except TimeoutError:
+            return f"what a program in {folder} does is not told"
+        except OSError as error:
+            return f"no program can be started: {error}"
+        finally:
+            del self._watches[watch.id]
+            groups.remove(folder)
+        return ""
+
+    def _see(self) -> None:
+        self._is_watching = True
+        for watch in tuple(self._watches.values()):
+            groups.mark_again(watch.folder)
+            watch.listener.sighted()
+
+    def _go_blind(self) -> None:
+        for number, watch in tuple(self._watches.items()):
+            if watch.is_strict:
+                del self._watches[number]
+                watch.listener.blinded(BLIND)
+                groups.kill(watch.folder)
+            else:
+                watch.listener.blinded(BLIND)
+
+    # -- what it tells
+
+    async def _take(self, line: Line, tracer: Tracer) -> None:
+        match line:
+            case Tick(at):
+                self._tick = at, time.monotonic()
+                await self._tell(self._order.tick(at))
                 self._ticks += 1
                 self._ticked.set()
-                if self._ticks % _SWEEP_TICKS == 0:
-                    self._forget()
+                self._tell_lost()
+                self._look_around(tracer)
             case Lost(count):
-                _LOST.inc(count)
-                log.error("events of the kernel were lost", count=count)
-                for watch in tuple(self._watches.values()):
-                    watch.lose(seen)
-            case Command() | Exit() | Opened() | Connected():
-                watch_of = self._watches.get(seen.session)
-                if watch_of is not None:
-                    watch_of.take(seen)
-            case Ready():
-                pass
+                self._lost += count
+            case Marked(sessions):
+                self._forget(sessions)
+            case Command() | Exit() | Opened() | Connected() | Unmarked():
+                await self._tell(self._order.add(line))
+
+    async def _tell(self, happened: list[Seen]) -> None:
+        """No faster than the log keeps up."""
+        for begin in range(0, len(happened), _AT_ONCE):
+            for seen in happened[begin : begin + _AT_ONCE]:
+                watch = self._watches.get(seen.session)
+                if watch is None:
+                    continue
+                if isinstance(seen, Unmarked):
+                    self._lose_thread(seen, watch)
+                else:
+                    watch.take(seen, self._age(seen))
+            await asyncio.sleep(0)
+            await self._emitter.caught_up()
+
+    def _age(self, seen: Seen) -> float:
+        at, heard = self._tick
+        return max(0.0, (at - seen.at) / 1e9 + time.monotonic() - heard)
+
+    def _lose_thread(self, seen: Unmarked, watch: Watch) -> None:
+        log.error("a thread cannot be followed: there are too many", pid=seen.pid, session=watch.folder.name)
+        watch.listener.blinded(f"the kernel cannot follow all that this session runs (process {seen.pid})")
+        if watch.is_strict:
+            groups.kill(watch.folder)
+
+    def _tell_lost(self) -> None:
+        if self._lost and self._ticks % _REMOVE_TICKS == 0:
+            count, self._lost = self._lost, 0
+            _LOST.inc(count)
+            log.error("events of the kernel were lost", count=count)
+            for watch in tuple(self._watches.values()):
+                watch.listener.lost(count)
 
     # -- sessions that are over
 
-    def _forget(self) -> None:
-        """Sessions that are over and have left nothing running."""
+    def _look_around(self, tracer: Tracer) -> None:
+        if self._ticks % _REMOVE_TICKS:
+            return
+        left = [watch for watch in self._watches.values() if watch.is_left]
+        for watch in left:
+            groups.remove(watch.folder)
+        if left and self._is_watching and self._ticks % _FORGET_TICKS == 0:
+            tracer.ask_marks()
+
+    def _forget(self, running: frozenset[int]) -> None:
+        """Sessions that are over and have left nothing running, in their cgroup or elsewhere."""
         for number, watch in tuple(self._watches.items()):
-            if watch.is_left and _removed(watch.folder):
+            if watch.is_left and number not in running and groups.remove(watch.folder):
                 del self._watches[number]
 
-    def _stop_sessions(self) -> None:
-        for watch in tuple(self._watches.values()):
-            if not watch.is_left:
-                watch.stopped(STOPPED)
-        # what runs on from here is no longer marked in the kernel
-        self._watches = {number: watch for number, watch in self._watches.items() if not watch.is_left}
 
+class _Proof:
+    """Hears what the program of the proof does. A Listener."""
 
-def _sweep(folder: Path) -> None:
-    """Remove the cgroups that an earlier run left behind, as far as nothing runs in them."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            _removed(entry)
+    def __init__(self) -> None:
+        self._heard: set[type[Seen]] = set()
+        self.whole = asyncio.Event()
 
+    def saw(self, seen: Seen, age: float) -> None:
+        self._heard.add(type(seen))
+        if {Command, Opened, Exit} <= self._heard:
+            self.whole.set()
 
-def _removed(folder: Path) -> bool:
-    """Remove a cgroup with those made inside of it. False while something runs there."""
-    try:
-        for path, _, _ in os.walk(folder, topdown=False):
-            os.rmdir(path)
-    except OSError:
-        return False
-    return True
+    def lost(self, count: int) -> None:
+        """It may never hear all; then its time runs out."""
+
+    def blinded(self, reason: str) -> None:
+        """As with `lost`."""
+
+    def sighted(self) -> None:
+        """It is not there by then."""

@@ -177,7 +177,8 @@ class Audit:
     # -- what the kernel sees
 
     def kernel_saw(self, kind: type[SessionEvent], **fields: object) -> Event | None:
-        return self._tell(self._event(kind, **fields))
+        """Also where the proxy tells the rest: only this host sees it."""
+        return self._post(self._event(kind, **fields))
 
     # -- commands and subsystems
 
@@ -265,6 +266,9 @@ class Audit:
         """The event as it was taken, with its id."""
         if self._connection.is_told_by_proxy:
             return None  # told already, of the session that the person sees
+        return self._post(event)
+
+    def _post(self, event: SessionEvent) -> Event | None:
         try:
             return self._connection.post.emitter.post(event)
         except TeleportError as error:

@@ -58,7 +58,7 @@ class PipeProgram:
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
         visit = self._visit
-        self._watch = watch_session(visit, sid, self._screens.note, self._end_unwatched)
+        self._watch = watch_session(visit, sid, self._screens.note, self._warn_of_kernel)
         cgroup = str(self._watch.folder) if self._watch is not None else ""
         if self._wish.copy is not None:
             return await self._wish.copy.launch(self._spawner, self._user, descriptors, cgroup)
@@ -67,20 +67,14 @@ class PipeProgram:
         environment = session_environment(self._visit, self._wish, self._user, sid)
         opening = Opening(reads_environment=visit.permit_user_environment and not self._wish.words)
         return await self._spawner.run(
-            path,
-            argv,
-            environment,
-            self._user,
-            descriptors,
-            is_terminal=False,
-            pam=pam,
-            opening=opening,
-            cgroup=cgroup,
-        )
+            path, argv, environment, self._user, descriptors,
+            is_terminal=False, pam=pam, opening=opening, cgroup=cgroup,
+        )  # fmt: skip
 
-    def _end_unwatched(self, reason: str) -> None:
+    def _warn_of_kernel(self, reason: str, must_end: bool) -> None:
         self._screens.show_error(f"teleport: {reason}\n".encode())
-        self.hang_up()
+        if must_end:
+            self.hang_up()
 
     @property
     def is_started(self) -> bool:

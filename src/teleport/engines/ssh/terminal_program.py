@@ -57,7 +57,7 @@ class TerminalProgram:
                 visit.post.offers.login_files, terminal.name, user.name, user.uid, visit.connection.client_address[0]
             )
             opening = await self._opening(record, greets_by_pam=pam is not None)
-            self._watch = watch_session(visit, sid, self._screens.note, self._end_unwatched)
+            self._watch = watch_session(visit, sid, self._screens.note, self._warn_of_kernel)
             self._process = await self._spawner.run(
                 path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam, opening=opening,
                 cgroup=str(self._watch.folder) if self._watch is not None else "",
@@ -86,9 +86,10 @@ class TerminalProgram:
         greetings = () if greets_by_pam else self._visit.post.offers.login_files.greetings
         return Opening(str(last or ""), greetings, reads_environment)
 
-    def _end_unwatched(self, reason: str) -> None:
+    def _warn_of_kernel(self, reason: str, must_end: bool) -> None:
         self._screens.show(f"\r\nteleport: {reason}\r\n".encode())
-        self.hang_up()
+        if must_end:
+            self.hang_up()
 
     @property
     def is_started(self) -> bool:

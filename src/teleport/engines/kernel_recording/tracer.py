@@ -1,0 +1,92 @@
+"""One run of bpftrace: its lines in, its end noticed, whether it ended or merely went silent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from teleport.engines.kernel_recording.lines import Line, LineReader
+from teleport.engines.kernel_recording.program import MAX_TASKS, TEXT_SIZE, program_for
+
+Take = Callable[[list[Line]], Awaitable[None]]
+SILENCE = 60.0
+"""Seconds without a line, of which ten are due each second, after which it counts as dead. Its start takes some."""
+_PIECE = 1 << 14
+_MAX_LINE = 1 << 22
+_MAX_COMPLAINT = 400
+
+
+class Tracer:
+    """`run` once."""
+
+    def __init__(self, bpftrace: str, root: str, pages: int) -> None:
+        self._words = (bpftrace, "-B", "line", "-f", "json", "-e", program_for(root))
+        self._pages = pages
+        self._process: asyncio.subprocess.Process | None = None
+        self._complaint = b""
+
+    async def run(self, take: Take) -> str:
+        """Hand on what it tells, piece by piece, until it ends. What it complained of.
+
+        `take` may be slow: what the kernel tells meanwhile waits in buffers of fixed size, then is counted as lost.
+        """
+        process = self._process = await asyncio.create_subprocess_exec(
+            *self._words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, env=self._environment(), start_new_session=True,
+        )  # fmt: skip
+        complaints = asyncio.get_running_loop().create_task(self._hear_complaints(process))
+        try:
+            why = await self._read(process, take)
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            await complaints
+        said = self._complaint.decode(errors="replace").strip()[-_MAX_COMPLAINT:]
+        return said or why or f"exit status {process.returncode}"
+
+    def ask_marks(self) -> None:
+        """Let it tell `Marked`. Only once it is ready."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGUSR1)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.defpath,
+            "BPFTRACE_STRLEN": str(TEXT_SIZE),
+            "BPFTRACE_MAP_KEYS_MAX": str(MAX_TASKS),
+            "BPFTRACE_PERF_RB_PAGES": str(self._pages),
+        }
+
+    async def _read(self, process: asyncio.subprocess.Process, take: Take) -> str:
+        """Why nothing more is read; empty when it ended."""
+        assert process.stdout is not None
+        reader = LineReader()
+        rest = b""
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE):
+                    piece = await process.stdout.read(_PIECE)
+            except TimeoutError:
+                return f"it told nothing for {SILENCE:g} seconds"
+            if not piece:
+                return ""
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > _MAX_LINE:
+                return "it wrote a line without an end"
+            await take([seen for line in lines if line.strip() for seen in reader.feed(line)])
+            await asyncio.sleep(0)
+
+    async def _hear_complaints(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while piece := await process.stderr.read(_PIECE):
+            self._complaint = (self._complaint + piece)[-4 * _MAX_COMPLAINT :]
