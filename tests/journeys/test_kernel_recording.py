@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,22 +16,46 @@ import pytest
 from conftest import LOGIN
 from harness.cluster import Cluster, until
 from harness.people import Person
+from harness.processes import BIN
+from harness.terminals import OnTerminal
 
 ALONE = ("unshare", "--mount")
 ENABLED = "  enhanced_recording: {{enabled: yes, cgroup_path: {folder}/cgroup2}}\n"
 ROLE = """
 kind: role
 version: v7
-metadata: {name: watched}
+metadata: {{name: {name}}}
 spec:
-  options: {enhanced_recording: [command, disk, network]}
+  options: {{enhanced_recording: [command, disk, network]{more}}}
 """
+COMPILING = 120.0
+"""Seconds that bpftrace may take on a loaded machine."""
+BLIND = "the kernel no longer tells what this session does"
+SIGHTED = "the kernel tells again what this session does"
 ATTEMPT = """
 mkdir -p "$1" && mount -t cgroup2 none "$1" &&
 { [ -e /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing; } &&
 [ -e /sys/kernel/btf/vmlinux ] && [ -e /sys/kernel/tracing/events/cgroup/cgroup_attach_task ] &&
 [ -e /sys/kernel/tracing/events/syscalls/sys_enter_openat2 ] &&
 bpftrace -e 'tracepoint:sched:sched_process_exec { exit(); } interval:ms:10 { exit(); }'
+"""
+TWICE_FORKED = """
+import os, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+time.sleep(0.3)
+os.execvp("true", ["true", "twice forked"])
+"""
+THREADED = """
+import os, threading
+thread = threading.Thread(target=lambda: os.execvp("true", ["true", "of a thread"]))
+thread.start()
+thread.join()
+"""
+DATAGRAM = """
+import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, ("127.0.0.1", {port}))
 """
 
 
@@ -41,24 +68,36 @@ def can_ask(tmp_path_factory: pytest.TempPathFactory) -> bool:
 
 
 class Watched:
-    """A cluster whose node asks the kernel, and alice."""
+    """A cluster whose node asks the kernel; alice, who is watched as well as can be; bob, who must be watched."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         prefix = ALONE if os.geteuid() == 0 else ()
         self.cluster = Cluster(folder / "cluster", extra=ENABLED.format(folder=folder), prefix=prefix)
         self.alice = Person(self.cluster, "alice", folder / "alice")
+        self.bob = Person(self.cluster, "bob", folder / "bob")
 
     def start(self) -> None:
-        self.cluster.start()
-        self.cluster.tctl("create", "-f", "-", text=ROLE).ok()
+        self.cluster.start(COMPILING)
+        self.cluster.tctl("create", "-f", "-", text=ROLE.format(name="watched", more="")).ok()
+        strict = ROLE.format(name="strict", more=", record_session: {default: strict}")
+        self.cluster.tctl("create", "-f", "-", text=strict).ok()
         self.alice.sign_up(self.alice.invite("access,auditor,watched", logins=LOGIN))
         self.alice.log_in()
+        self.bob.sign_up(self.bob.invite("access,strict", logins=LOGIN))
+        self.bob.log_in()
 
-    def ssh(self, *words: str, text: str = "") -> str:
-        return self.alice.tsh("ssh", *words, text=text).out
+    def ssh(self, command: str) -> str:
+        return self.alice.tsh("ssh", f"{LOGIN}@alpha", command).ok().out
 
-    def events(self, type_: str, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def session(self, person: Person) -> Iterator[OnTerminal]:
+        words = [str(BIN / "tsh"), "ssh", "-t", f"{LOGIN}@alpha", "sh"]
+        with OnTerminal(words, person.environment) as terminal:
+            terminal.run("echo be''gun", "begun")
+            yield terminal
+
+    def event(self, type_: str, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first event that matches, once the log has it."""
         found: list[dict[str, Any]] = []
 
@@ -76,7 +115,27 @@ class Watched:
         return found
 
     def command(self, *arguments: str) -> dict[str, Any]:
-        return self.events("session.command", lambda event: event.get("argv") == list(arguments))
+        return self.event("session.command", lambda event: event.get("argv") == list(arguments))
+
+    @property
+    def pid(self) -> int:
+        assert self.cluster.process is not None
+        return self.cluster.process.pid
+
+    @property
+    def groups(self) -> list[str]:
+        """The cgroups of sessions, as the node sees them."""
+        folder = Path(f"/proc/{self.pid}/root{self.folder}/cgroup2/teleport")
+        return [path.name for path in folder.glob("*/*") if path.is_dir()]
+
+    def tracers(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task").glob("*/children")
+        pids = [int(pid) for path in children for pid in path.read_text().split()]
+        return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "bpftrace"]
+
+    def tracer(self) -> int:
+        (pid,) = self.tracers()
+        return pid
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +163,20 @@ def test_commands_of_scripts_and_behind_sudo_are_told_with_arguments_and_exit_co
     if watched is None:
         return
     script = tmp_path / "script"
-    script.write_text("#!/bin/sh\nsudo -n sh -c 'ls --color=never /; exit 7'\n/no/such/program\nsleep 0.01\n")
+    script.write_text("#!/bin/sh\nsudo -n sh -c 'ls --color=never /; exit 7'\n/no/such/program\ntrue\n")
     script.chmod(0o755)
-    watched.ssh(f"{LOGIN}@alpha", f"{script} 'two words'")
+    watched.ssh(f"{script} 'two words'; su -s /bin/sh nobody -c 'env true as-nobody'")
     assert watched.command("/bin/sh", str(script), "two words")["login"] == LOGIN
     behind = watched.command("ls", "--color=never", "/")
     assert behind["path"] == "/usr/bin/ls"
     assert behind["user"] == "alice"
+    assert behind["code"] == "T4000I"
     shell = watched.command("sh", "-c", "ls --color=never /; exit 7")
-    assert shell["sid"] == behind["sid"]
-    ended = watched.events("session.process_exit", lambda event: event["pid"] == shell["pid"])
+    assert shell["sid"] == behind["sid"] == watched.command("true", "as-nobody")["sid"]
+    assert (behind["ppid"], behind["cgroup_id"]) == (shell["pid"], shell["cgroup_id"])
+    ended = watched.event("session.process_exit", lambda event: event["pid"] == shell["pid"])
     assert ended["exit_status"] == 7
-    failed = watched.events("session.command", lambda event: event.get("path") == "/no/such/program")
+    failed = watched.event("session.command", lambda event: event.get("path") == "/no/such/program")
     assert failed["return_code"] == -2
 
 
@@ -123,32 +184,41 @@ def test_files_and_connections_are_told(watched: Watched | None, tmp_path: Path)
     if watched is None:
         return
     (tmp_path / 'a "strange\nname').write_text("x")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        command = f"cd {tmp_path}; cat a*; cat /no/file; bash -c 'echo > /dev/tcp/127.0.0.1/{port}'"
-        watched.ssh(f"{LOGIN}@alpha", command)
-    opened = watched.events("session.disk", lambda event: event["path"] == 'a "strange\nname')
-    assert opened.get("return_code", 0) == 0
-    assert watched.events("session.disk", lambda event: event["path"] == "/no/file")["return_code"] == -2
-    connected = watched.events("session.network", lambda event: event["dst_port"] == port)
-    assert (connected["dst_addr"], connected["version"]) == ("127.0.0.1", 4)
-    assert connected["sid"] == opened["sid"]
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port, datagrams = server.getsockname()[1], other.getsockname()[1]
+        (tmp_path / "send.py").write_text(DATAGRAM.format(port=datagrams))
+        watched.ssh(
+            f"cd {tmp_path}; cat a*; cat /no/file; bash -c 'echo > /dev/tcp/127.0.0.1/{port}'; "
+            f"{sys.executable} send.py"
+        )
+    opened = watched.event("session.disk", lambda event: event["path"] == 'a "strange\nname')
+    assert (opened["code"], opened.get("return_code", 0)) == ("T4001I", 0)
+    assert watched.event("session.disk", lambda event: event["path"] == "/no/file")["return_code"] == -2
+    connected = watched.event("session.network", lambda event: event["dst_port"] == port)
+    assert (connected["src_addr"], connected["dst_addr"], connected["version"]) == ("127.0.0.1", "127.0.0.1", 4)
+    assert (connected["code"], connected["sid"]) == ("T4002I", opened["sid"])
+    assert watched.event("session.network", lambda event: event["dst_port"] == datagrams)["sid"] == opened["sid"]
 
 
-def test_nothing_is_side_stepped(watched: Watched | None) -> None:
-    """Bytes that are no text, very long arguments, leaving the cgroup, going to the background, many at once."""
+def test_nothing_is_side_stepped(watched: Watched | None, tmp_path: Path) -> None:
+    """Bytes that are no text, long arguments, leaving the cgroup, threads, forking twice, many at once."""
     if watched is None:
         return
-    command = (
+    (tmp_path / "twice.py").write_text(TWICE_FORKED)
+    (tmp_path / "threaded.py").write_text(THREADED)
+    watched.ssh(
         f"echo $$ > {watched.folder}/cgroup2/cgroup.procs; env true $(printf '\\351'); "
+        f"{sys.executable} {tmp_path}/threaded.py; {sys.executable} {tmp_path}/twice.py </dev/null >/dev/null 2>&1; "
         "env true $(printf '%03000d' 7); (setsid sh -c 'sleep 0.2; env true late' >/dev/null 2>&1 &); "
         "for n in 1 2 3 4 5 6 7 8; do (for m in $(seq 25); do env true flood $n $m; done) & done; wait"
     )
-    watched.ssh(f"{LOGIN}@alpha", command)
-    watched.command("true", "late")
-    raw = watched.events("session.command", lambda event: "\\xe9" in event.get("argv", []))
+    sid = watched.command("true", "late")["sid"]
+    assert watched.command("true", "twice forked")["sid"] == sid
+    assert watched.command("true", "of a thread")["sid"] == sid
+    raw = watched.event("session.command", lambda event: event.get("argv") == ["true", "\\xe9"])
     assert raw["path"].endswith("true")
-    long = watched.events("session.command", lambda event: event.get("argv", [""])[-1].startswith("0000"))
+    long = watched.event("session.command", lambda event: event.get("argv", [""])[-1].startswith("0000"))
     assert long["argv"][-1].endswith("…")
     until(lambda: _floods(watched) == 200, "every command of the flood in the log")
 
@@ -161,13 +231,87 @@ def _floods(watched: Watched) -> int:
 def test_a_replay_shows_what_the_kernel_saw(watched: Watched | None) -> None:
     if watched is None:
         return
-    watched.ssh("-t", f"{LOGIN}@alpha", "env true in-the-replay")
+    watched.alice.tsh("ssh", "-t", f"{LOGIN}@alpha", "env true in-the-replay")
     told = watched.command("true", "in-the-replay")
-    ended = watched.events("session.end", lambda event: event["sid"] == told["sid"])
+    ended = watched.event("session.end", lambda event: event["sid"] == told["sid"])
     assert ended["enhanced_recording"] is True
-    watched.events("session.upload", lambda event: event["sid"] == told["sid"])
+    watched.event("session.upload", lambda event: event["sid"] == told["sid"])
     frames = watched.alice.tsh("play", "--format=json", told["sid"]).ok().json
     assert ["true", "in-the-replay"] in [frame.get("argv") for frame in frames]
+
+
+def test_the_end_of_the_one_tracer_ends_strict_sessions_and_is_told_to_the_others(watched: Watched | None) -> None:
+    if watched is None:
+        return
+    with watched.session(watched.alice) as hers, watched.session(watched.bob) as his:
+        hers.run("env true hers; echo $?", "0")
+        his.run("(setsid sleep 1234 &); env true his; echo $?", "0")
+        assert watched.command("true", "hers")["sid"] != watched.command("true", "his")["sid"]
+        assert watched.command("true", "his")["user"] == "bob"
+        os.kill(watched.tracer(), signal.SIGKILL)
+        his.shows(BLIND)
+        his.ended()
+        hers.shows(BLIND)
+        hers.shows(SIGHTED, COMPILING)
+        hers.run("env true hers-again; echo $?", "0")
+        sid = watched.command("true", "hers-again")["sid"]
+    assert watched.event("session.command", lambda event: event.get("error") == BLIND and event["sid"] == sid)
+    assert watched.command("sleep", "1234")
+    until(lambda: not _runs("sleep\x001234\x00"), "the end of what the strict session left running")
+
+
+def _runs(words: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_text(errors="replace") == words:
+                return True
+    return False
+
+
+def test_what_does_not_fit_the_buffers_is_counted_and_told(watched: Watched | None) -> None:
+    """Also: the node takes no more memory for a flood than for a trickle."""
+    if watched is None:
+        return
+    before = _memory(watched.pid)
+    with watched.session(watched.alice) as hers:
+        tracer = watched.tracer()
+        os.kill(tracer, signal.SIGSTOP)
+        try:
+            hers.run(f"{sys.executable} -c 'for _ in range(40000): open(\"/dev/null\")'; echo do''ne", "done")
+        finally:
+            os.kill(tracer, signal.SIGCONT)
+        lost = watched.event("session.command", lambda event: "were lost" in event.get("error", ""))
+        assert int(lost["error"].split()[0]) > 10_000
+        assert watched.tracer() == tracer
+        hers.run("env true after-the-flood; echo $?", "0")
+        watched.command("true", "after-the-flood")
+    assert _memory(watched.pid) - before < 64 << 10
+
+
+def _memory(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError(f"no memory of {pid}")
+
+
+def test_a_killed_agent_leaves_nothing_behind(watched: Watched | None) -> None:
+    if watched is None:
+        return
+    tracer = watched.tracer()
+    with watched.session(watched.alice) as hers, watched.session(watched.bob) as his:
+        hers.run("(setsid sleep 2345 &); echo $?", "0")
+        his.run("(setsid sleep 3456 &); echo $?", "0")
+        until(lambda: len(watched.groups) == 2, "a cgroup for each session")
+        os.kill(watched.pid, signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{tracer}").exists(), "the end of bpftrace")
+    watched.cluster.start(COMPILING)
+    until(lambda: watched.groups == [], "the end of the cgroups")
+    assert not _runs("sleep\x003456\x00")
+    assert _runs("sleep\x002345\x00")
+    subprocess.run(["sh", "-c", "kill $(pgrep -f -x 'sleep 2345')"], check=True)
+    watched.ssh("env true after-the-kill")
+    watched.command("true", "after-the-kill")
 
 
 def test_what_cannot_be_is_refused_before_anything_is_served(new_cluster: Callable[..., Cluster]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.ports import free_port
-from harness.processes import BIN, Started, until
+from harness.processes import BIN, PATIENCE, Started, until
 
 LOGIN = os.environ.get("USER") or "root"
 
@@ -104,13 +104,13 @@ ssh_service:
 {self.extra}"""
         )
 
-    def start(self) -> Cluster:
+    def start(self, patience: float = PATIENCE) -> Cluster:
         self.write_config()
         environment = clean_environment(self.folder)
         self.process = Started(
             [*self.prefix, BIN / "teleport", "start", "-c", self.config], self.folder / "log", environment
         )
-        self.process.wait_until(lambda: ready(self.diag_port), "cluster ready")
+        self.process.wait_until(lambda: ready(self.diag_port), "cluster ready", patience)
         return self
 
     def stop(self) -> int:

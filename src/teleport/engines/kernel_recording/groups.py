@@ -25,6 +25,8 @@ STRICT_PREFIX = "strict-"
 """How the cgroup is called of a session that may not go on unwatched."""
 _REMOVE_TIMEOUT = 5.0
 _ROUNDS = 8
+_SHORT = 8
+"""bpftrace knows no long names."""
 
 
 class SessionGroups:
@@ -32,10 +34,11 @@ class SessionGroups:
 
     def __init__(self, settings: KernelSettings, host_id: str) -> None:
         self._mount = settings.cgroup_path
-        self._host = settings.folder / host_id
-        run = uuid.uuid4().hex[:12]
-        self._folder = self._host / run
-        self.root = f"{settings.root}/{host_id}/{run}"
+        self._host = host_id[:_SHORT] + "-"
+        self._all = settings.folder
+        run = self._host + uuid.uuid4().hex[:_SHORT]
+        self._folder = settings.folder / run
+        self.root = f"{settings.root}/{run}"
         """As the kernel calls it."""
         self._lock = -1
 
@@ -44,8 +47,8 @@ class SessionGroups:
         self._folder.mkdir(parents=True)
         self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for folder in _inside(self._host):
-            if folder != self._folder:
+        for folder in _inside(self._all):
+            if folder != self._folder and folder.name.startswith(self._host):
                 self._clear_if_over(folder)
 
     def make(self, sid: str, *, has_files: bool, is_strict: bool) -> Path:
@@ -60,8 +63,6 @@ class SessionGroups:
             self._clear(self._folder)
             os.close(self._lock)
             self._lock = -1
-            with suppress(OSError):
-                self._host.rmdir()
 
     def _clear_if_over(self, folder: Path) -> None:
         try:

@@ -240,7 +240,11 @@ def _connected(text: str) -> list[Line]:
     raw = _bytes(address)
     family, port = int.from_bytes(raw[:2], "little"), int.from_bytes(raw[2:4], "big")
     if family == 2:
-        host, source, version = ipaddress.ip_address(raw[4:8]), ipaddress.ip_address(_bytes(own)), 4
+        host, source, version = (
+            ipaddress.ip_address(raw[4:8]),
+            ipaddress.ip_address(int(own).to_bytes(4, "little")),
+            4,
+        )
     elif family == 10:
         host, source, version = ipaddress.ip_address(raw[8:24]), ipaddress.ip_address(_bytes(own6)), 6
     else:

@@ -9,8 +9,7 @@ it happened, in nanoseconds of the monotonic clock, because processors are read 
     F at session pid result path           executing a program failed
     X at session pid status name           the last thread of a process ended (a wait status)
     D at session pid flags result path     a file was opened, or was not
-    N at session pid result peer own family port own6
-                                           connect() or a message to an address: a sockaddr, and the socket's own side
+    N at session pid result peer own own6  connect() or a message to an address: a sockaddr, and where from
     U at session pid                       a thread that cannot be marked: there are too many
     R                                      all of this is watched from here on
     T at                                   a tenth of a second has passed
@@ -95,20 +94,24 @@ tracepoint:syscalls:sys_exit_creat /@at[tid]/ {
   delete(@at[tid]); delete(@flags[tid]);
 }
 tracepoint:syscalls:sys_enter_connect /@session[tid]/ {
-  @at[tid] = (uint64)args->uservaddr; @socket[tid] = (uint64)args->fd + 1;
+  @at[tid] = (uint64)args->uservaddr; @socket[tid] = (uint64)args->fd;
 }
 tracepoint:syscalls:sys_enter_sendto /@session[tid] && args->addr != 0/ {
-  @at[tid] = (uint64)args->addr; @socket[tid] = (uint64)args->fd + 1;
+  @at[tid] = (uint64)args->addr; @socket[tid] = (uint64)args->fd;
 }
 tracepoint:syscalls:sys_enter_sendmsg /@session[tid] && args->msg->msg_name != 0/ {
-  @at[tid] = (uint64)args->msg->msg_name; @socket[tid] = (uint64)args->fd + 1;
+  @at[tid] = (uint64)args->msg->msg_name; @socket[tid] = (uint64)args->fd;
 }
 tracepoint:syscalls:sys_enter_sendmmsg /@session[tid] && args->mmsg->msg_hdr.msg_name != 0/ {
-  @at[tid] = (uint64)args->mmsg->msg_hdr.msg_name; @socket[tid] = (uint64)args->fd + 1;
+  @at[tid] = (uint64)args->mmsg->msg_hdr.msg_name; @socket[tid] = (uint64)args->fd;
 }
 tracepoint:syscalls:sys_exit_connect, tracepoint:syscalls:sys_exit_sendto, tracepoint:syscalls:sys_exit_sendmsg,
 tracepoint:syscalls:sys_exit_sendmmsg /@at[tid]/ {
-  printf("N %llu %llu %d %d %rx", nsecs, @session[tid] / 2, pid, args->ret, buf(uptr(@at[tid]), 28));
+  $files = (uint64)curtask->files->fdt->fd;
+  $file = (struct file *)*kptr((uint64 *)($files + @socket[tid] * 8));
+  $own = ((struct socket *)$file->private_data)->sk;
+  printf("N %llu %llu %d %d %rx %u %rx", nsecs, @session[tid] / 2, pid, args->ret, buf(uptr(@at[tid]), 28),
+         $own->__sk_common.skc_rcv_saddr, buf($own->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8, 16));
   delete(@at[tid]); delete(@socket[tid]);
 }
 interval:ms:100 { printf("T %llu", nsecs); }

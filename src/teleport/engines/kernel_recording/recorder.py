@@ -228,17 +228,16 @@ class KernelRecorder:
     def _see(self) -> None:
         self._is_watching = True
         for watch in tuple(self._watches.values()):
-            groups.mark_again(watch.folder)
-            watch.listener.sighted()
+            if not watch.is_strict:
+                groups.mark_again(watch.folder)
+                watch.listener.sighted()
 
     def _go_blind(self) -> None:
-        for number, watch in tuple(self._watches.items()):
+        for watch in tuple(self._watches.values()):
+            watch.listener.blinded(BLIND)
             if watch.is_strict:
-                del self._watches[number]
-                watch.listener.blinded(BLIND)
                 groups.kill(watch.folder)
-            else:
-                watch.listener.blinded(BLIND)
+                watch.leave()
 
     # -- what it tells
 
@@ -281,6 +280,7 @@ class KernelRecorder:
         watch.listener.blinded(f"the kernel cannot follow all that this session runs (process {seen.pid})")
         if watch.is_strict:
             groups.kill(watch.folder)
+            watch.leave()
 
     def _tell_lost(self) -> None:
         if self._lost and self._ticks % _REMOVE_TICKS == 0:

@@ -21,7 +21,7 @@ _NEEDED_EVENTS = (
     "sched/sched_process_exit",
     "syscalls/sys_enter_openat2",
 )
-_ROOT = re.compile(r"/[A-Za-z0-9._/-]{0,100}")
+_ROOT = re.compile(r"/[A-Za-z0-9._/-]{0,38}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class KernelSettings:
 def check_root(root: str) -> str:
     """What is wrong with a `root`; empty when nothing is."""
     if not _ROOT.fullmatch(root) or root.rstrip("/") in ("", root + "/") or root.endswith("/"):
-        return "expected an absolute path inside the cgroup file system, such as /teleport"
+        return "expected an absolute path inside the cgroup file system of up to 39 bytes, such as /teleport"
     if any(part in ("", ".", "..") for part in root[1:].split("/")):
         return "it must not hold empty parts, . or .."
     return ""
