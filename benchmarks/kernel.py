@@ -10,6 +10,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.figures import Figure, absolute, ratio
 from benchmarks.yardstick import Agent, Bench, account, bench, timed, until
@@ -71,9 +72,9 @@ class Server:
         ended = {(event["sid"], event["pid"]) for event in self._events("session.process_exit", "sed")}
         return len(started) + len(started & ended)
 
-    def _events(self, kind: str, words: str) -> list[dict[str, object]]:
+    def _events(self, kind: str, words: str) -> list[dict[str, Any]]:
         command = ("audit", "ls", "--format=json", f"--type={kind}", f"--search={words}", "--limit=100000")
-        found: list[dict[str, object]] = self.stage.cluster.tctl(*command).ok().json
+        found: list[dict[str, Any]] = self.stage.cluster.tctl(*command).ok().json
         return found
 
     def _ssh(self, command: str) -> list[str]:

@@ -27,8 +27,20 @@ from harness.visitors import Visitor
 ACCOUNT = "teleport-bench"
 
 __all__ = [
-    "BIN", "Bench", "Visitor", "account", "bench", "cpu_seconds", "memory_kib", "more_agents", "offspring",
-    "our_memory_kib", "stock_sshd", "timed", "until",
+    "BIN",
+    "Agent",
+    "Bench",
+    "Visitor",
+    "account",
+    "bench",
+    "cpu_seconds",
+    "memory_kib",
+    "more_agents",
+    "offspring",
+    "our_memory_kib",
+    "stock_sshd",
+    "timed",
+    "until",
 ]  # fmt: skip
 
 

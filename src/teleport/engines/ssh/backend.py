@@ -128,7 +128,7 @@ class Screens(Protocol):
 
     def resume_typing(self) -> None: ...
 
-    def note(self, event: Event) -> None:
+    def note_event(self, event: Event) -> None:
         """The log was told of something the program did, which belongs into a replay."""
         ...
 

@@ -58,7 +58,7 @@ class PipeProgram:
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:
         visit = self._visit
-        self._watch = watch_session(visit, sid, self._screens.note, self._warn_of_kernel)
+        self._watch = watch_session(visit, sid, self._screens.note_event, self._warn_of_kernel)
         cgroup = str(self._watch.folder) if self._watch is not None else ""
         if self._wish.copy is not None:
             return await self._wish.copy.launch(self._spawner, self._user, descriptors, cgroup)

@@ -94,7 +94,7 @@ class PipeRun:
             if not self._input_holds and self._channel.is_open:
                 self._channel.channel.resume_reading()
 
-    def note(self, event: Event) -> None:
+    def note_event(self, event: Event) -> None:
         """What runs without a terminal has no replay: the log has it."""
 
     # -- engines.ssh.channel.Run

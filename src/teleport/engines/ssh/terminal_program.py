@@ -57,7 +57,7 @@ class TerminalProgram:
                 visit.post.offers.login_files, terminal.name, user.name, user.uid, visit.connection.client_address[0]
             )
             opening = await self._opening(record, greets_by_pam=pam is not None)
-            self._watch = watch_session(visit, sid, self._screens.note, self._warn_of_kernel)
+            self._watch = watch_session(visit, sid, self._screens.note_event, self._warn_of_kernel)
             self._process = await self._spawner.run(
                 path, argv, variables, user, (terminal.slave,) * 3, is_terminal=True, pam=pam, opening=opening,
                 cgroup=str(self._watch.folder) if self._watch is not None else "",

@@ -297,7 +297,7 @@ class _ProgramScreens:
         """On a terminal there is one screen for all."""
         self._run.take_output(output)
 
-    def note(self, event: Event) -> None:
+    def note_event(self, event: Event) -> None:
         self._run.note(event)
 
     def pause_typing(self) -> None:
