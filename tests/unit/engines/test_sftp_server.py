@@ -201,3 +201,35 @@ def test_requests_together_are_answered_together_in_order(tmp_path: Path) -> Non
     assert kinds[1:] == [(sftp.ATTRS, number) for number in range(5)]
     os.close(heard)
     os.close(source)
+
+
+def test_a_long_conversation_crosses_the_ends_of_its_buffers(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    sizes = (sftp.MAX_DATA, 1, 32_768, sftp.ALONE, 100_000, sftp.MAX_DATA, 70_001)
+    packets = [bytes((sftp.OPEN,)) + u32(1) + string(str(tmp_path / "f")) + u32(1 | 2 | 8) + u32(0)]
+    offset = number = 0
+    reads = []
+    while offset < len(content):
+        size = sizes[number % len(sizes)]
+        number += 1
+        piece = content[offset : offset + size]
+        place = string(u32(1)) + struct.pack(">Q", offset)
+        packets.append(bytes((sftp.WRITE,)) + u32(number) + place + string(piece))
+        reads.append(bytes((sftp.READ,)) + u32(number) + place + u32(size))
+        offset += size
+    source, sink = os.memfd_create("said"), os.memfd_create("heard")
+    with open(source, "wb+") as said, open(sink, "rb") as heard:
+        said.write(b"".join(sftp.framed(packet) for packet in (*packets, *reads)))
+        said.flush()
+        said.seek(0)
+        assert serve(Desk(), source, sink) == 0
+        heard.seek(0)
+        answers = heard.read()
+    assert (tmp_path / "f").read_bytes() == content
+    data = []
+    while answers:
+        size, kind = struct.unpack_from(">IB", answers)
+        if kind == sftp.DATA:
+            data.append(answers[13 : 4 + size])
+        answers = answers[4 + size :]
+    assert b"".join(data) == content

@@ -139,12 +139,13 @@ class Desk:
             }
             self._tell(CLOSE, file.path, **facts)
 
-    def read(self, file: OpenFile, offset: int, size: int) -> bytes:
-        data = os.pread(file.descriptor, size, offset)
+    def read(self, file: OpenFile, offset: int, target: memoryview) -> int:
+        """How many bytes were there, and are in `target` now."""
+        count = os.preadv(file.descriptor, (target,), offset)
         if self._is_governed:
-            self._check_size(file, "download", offset + len(data))
-        file.read.take(offset, data)
-        return data
+            self._check_size(file, "download", offset + count)
+        file.read.take(offset, target[:count])
+        return count
 
     def write(self, file: OpenFile, offset: int, data: memoryview | bytes) -> None:
         view = memoryview(data)

@@ -70,7 +70,7 @@ class Wire:
             return text or "failed"
         raise Broken(text)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._sink, view) :]
@@ -204,6 +204,7 @@ class Source:
         self._wire = wire
         self._keeps_times = keeps_times
         self._recursive = recursive
+        self._piece = memoryview(bytearray(PIECE))
         self.failures = 0
 
     def run(self, path: bytes, *, is_pattern: bool) -> None:
@@ -260,17 +261,16 @@ class Source:
         """As many bytes as were announced; zeros for what could not be read, with the reason behind them."""
         position, problem = 0, None
         while position < size:
-            piece = b""
+            count, wanted = 0, min(PIECE, size - position)
             if problem is None:
                 try:
-                    piece = self._desk.read(file, position, min(PIECE, size - position))
+                    count = self._desk.read(file, position, self._piece[:wanted])
                 except OSError as error:
                     problem = error
                 else:
-                    problem = None if piece else OSError(0, "the file has become shorter")
-            piece = piece or bytes(min(PIECE, size - position))
-            self._wire.send(piece)
-            position += len(piece)
+                    problem = None if count else OSError(0, "the file has become shorter")
+            self._wire.send(self._piece[:count] if count else bytes(wanted))
+            position += count or wanted
         return problem
 
     def _give_folder(self, path: bytes, depth: int) -> None:

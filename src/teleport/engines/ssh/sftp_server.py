@@ -29,9 +29,16 @@ OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, UNSUPPORTED = 0,
 SIZE_FLAG, OWNER_FLAG, MODE_FLAG, TIME_FLAG, EXTENDED_FLAG = 1, 2, 4, 8, 0x80000000
 MAX_PACKET = 256 << 10
 MAX_DATA = 255 << 10
+LONGEST = MAX_PACKET + 1024
+"""A packet of a client that is beyond this is none."""
 MAX_HANDLES = 1000
 ENTRIES = 100
-TURN = 1 << 20
+ROOM = 1 << 20
+"""For requests that have come: some of the longest, so that few have to be moved to its beginning."""
+TOGETHER = 256 << 10
+"""Bytes of answers that are worth sending at once."""
+ALONE = 64 << 10
+"""An answer of so many bytes goes as it is, without a copy."""
 EXTENSIONS = {
     b"posix-rename@openssh.com": b"1",
     b"statvfs@openssh.com": b"2",
@@ -64,6 +71,8 @@ WORDS = {
 }
 _u32 = struct.Struct(">I")
 _u64 = struct.Struct(">Q")
+_data_head = struct.Struct(">IBII")
+"""Of an answer with bytes of a file: size, kind, number of the request, size of the bytes."""
 
 
 class Malformed(Exception):
@@ -132,17 +141,20 @@ class Folder:
 
 
 class Server:
-    """One conversation. `answer` takes a packet without its length and gives the packet to send, with it."""
+    """One conversation. `answer` takes a packet without its length and gives the packet to send, with it.
+
+    What was read of a file is a view of a buffer, which the next read fills anew.
+    """
 
     def __init__(self, desk: Desk, *, has_links_first: bool = False) -> None:
         self._desk = desk
         self._has_links_first = has_links_first
         self._handles: dict[bytes, OpenFile | Folder] = {}
         self._next = 0
+        self._data = memoryview(bytearray(_data_head.size + MAX_DATA))
         self._operations: dict[int, Callable[[Reader], bytes | None]] = {
             OPEN: self._open,
             CLOSE: self._close,
-            READ: self._read,
             WRITE: self._write,
             LSTAT: lambda request: attributes(os.lstat(request.path())),
             STAT: lambda request: attributes(os.stat(request.path())),
@@ -161,21 +173,27 @@ class Server:
             EXTENDED: self._extended,
         }
 
-    def answer(self, packet: memoryview) -> bytes:
+    def answer(self, packet: memoryview) -> bytes | memoryview:
         kind = packet[0]
         if kind == INIT:
             said = b"".join(string(name) + string(value) for name, value in EXTENSIONS.items())
             return framed(bytes((VERSION,)) + _u32.pack(3) + said)
         request = Reader(packet[1:])
-        number = _u32.pack(request.u32())
+        number = request.u32()
         try:
-            operation = self._operations.get(kind)
-            body = status(UNSUPPORTED) if operation is None else operation(request) or status(OK)
+            if kind == READ:
+                data = self._read(request, number)
+                if data is not None:
+                    return data
+                body = status(EOF)
+            else:
+                operation = self._operations.get(kind)
+                body = status(UNSUPPORTED) if operation is None else operation(request) or status(OK)
         except OSError as error:
             body = status(CODES.get(error.errno or 0, FAILURE), error)
         except (Malformed, ValueError, OverflowError):
             body = status(BAD_MESSAGE)
-        return framed(body[:1] + number + body[1:])
+        return framed(body[:1] + _u32.pack(number) + body[1:])
 
     def close(self) -> None:
         for held in self._handles.values():
@@ -218,10 +236,15 @@ class Server:
             self._desk.close(held)
         return status(OK)
 
-    def _read(self, request: Reader) -> bytes:
+    def _read(self, request: Reader, number: int) -> memoryview | None:
+        """None at the end of the file."""
         file, offset, size = self._file(request), request.u64(), request.u32()
-        data = self._desk.read(file, offset, min(size, MAX_DATA))
-        return bytes((DATA,)) + string(data) if data or not size else status(EOF)
+        head = _data_head.size
+        count = self._desk.read(file, offset, self._data[head : head + min(size, MAX_DATA)])
+        if size and not count:
+            return None
+        _data_head.pack_into(self._data, 0, head - 4 + count, DATA, number, count)
+        return self._data[: head + count]
 
     def _write(self, request: Reader) -> bytes:
         self._desk.write(self._file(request), request.u64(), request.view())
@@ -370,24 +393,51 @@ def framed(packet: bytes) -> bytes:
     return _u32.pack(len(packet)) + packet
 
 
+class Answers:
+    """Gathers what is answered, and sends it before the buffer of a long one is filled anew."""
+
+    def __init__(self, sink: int) -> None:
+        self._sink = sink
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def add(self, answer: bytes | memoryview) -> None:
+        if len(answer) > ALONE:
+            self.send()
+            send(self._sink, answer)
+            return
+        self._waiting.append(bytes(answer))
+        self._size += len(answer)
+        if self._size >= TOGETHER:
+            self.send()
+
+    def send(self) -> None:
+        if self._waiting:
+            send(self._sink, b"".join(self._waiting))
+            self._waiting, self._size = [], 0
+
+
 def serve(desk: Desk, source: int = 0, sink: int = 1, *, has_links_first: bool = False) -> int:
     """Answer until the client ends. The exit status: 0, or 11 for a client that does not speak SFTP."""
-    server = Server(desk, has_links_first=has_links_first)
-    waiting = b""
+    server, answers = Server(desk, has_links_first=has_links_first), Answers(sink)
+    room, start, end = memoryview(bytearray(ROOM)), 0, 0
     try:
-        while piece := os.read(source, TURN):
-            waiting = waiting + piece if waiting else piece
-            answers, used, view = [], 0, memoryview(waiting)
-            while len(view) - used >= 4:
-                (size,) = _u32.unpack_from(view, used)
-                if not 1 <= size <= MAX_PACKET + 1024:
+        while count := os.readv(source, (room[end:],)):
+            end += count
+            while end - start >= 4:
+                (size,) = _u32.unpack_from(room, start)
+                if not 1 <= size <= LONGEST:
                     return 11
-                if len(view) - used - 4 < size:
+                if end - start - 4 < size:
                     break
-                answers.append(server.answer(view[used + 4 : used + 4 + size]))
-                used += 4 + size
-            waiting = waiting[used:]
-            send(sink, b"".join(answers))
+                answers.add(server.answer(room[start + 4 : start + 4 + size]))
+                start += 4 + size
+            answers.send()
+            if start == end:
+                start = end = 0
+            elif ROOM - start < 4 + LONGEST:  # what has begun might not find room behind
+                room[: end - start] = room[start:end]
+                start, end = 0, end - start
     except (Malformed, BrokenPipeError):
         return 11
     finally:
@@ -395,7 +445,7 @@ def serve(desk: Desk, source: int = 0, sink: int = 1, *, has_links_first: bool =
     return 0
 
 
-def send(sink: int, data: bytes) -> None:
+def send(sink: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(sink, view) :]
