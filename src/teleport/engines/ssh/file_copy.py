@@ -206,6 +206,11 @@ class FileCopy(CopyClerk):
         self._link.hand_over()
         return process
 
+    def take_down(self) -> None:
+        """An answer has gone to the client: tell the log what was done for it."""
+        if self._link is not None:
+            self._link.take_heard()
+
     def end(self) -> None:
         """The server has ended: take what is left, and sum up."""
         if self._link is not None:

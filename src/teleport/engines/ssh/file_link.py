@@ -2,6 +2,9 @@
 
 It speaks as a host user, so what comes is checked like a stranger's words. While the log is behind, nothing is taken:
 the server then waits, and with it its client.
+
+An action is told before it is answered to the client, so it is here, whatever becomes of the server. It is taken down
+when the answer has gone out: a client that waits for one answer after the other does not wait for the log as well.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Literal, Protocol, TypeAlias
 
@@ -20,6 +24,8 @@ from teleport.foundation.service import TaskOwner
 MAX_MESSAGE = 128 << 10
 _BUFFER = 256 << 10
 _TURN = 64
+_PATIENCE = 0.01
+"""Seconds that what was told waits for an answer to go out."""
 
 Path: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
@@ -107,6 +113,8 @@ class FileLink:
         self._ours.setblocking(False)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self.theirs: socket.socket | None = theirs
+        self._heard: deque[Told] = deque()
+        self._taking: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._is_closed = False
         self._loop.add_reader(self._ours, self._readable)
@@ -117,13 +125,25 @@ class FileLink:
             self.theirs.close()
             self.theirs = None
 
+    def take_heard(self) -> None:
+        """Have what was told taken down now."""
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+        try:
+            while self._heard:
+                self._clerk.take(self._heard.popleft())
+        except BadParameter:
+            self._break()
+
     def finish(self) -> None:
         """The server has ended: take the rest of what it told, and close."""
         if self._is_closed:
             return
         self.hand_over()
-        while self._take_one():
+        while self._hear():
             pass
+        self.take_heard()
         self._close()
 
     def _close(self) -> None:
@@ -131,18 +151,31 @@ class FileLink:
             self._is_closed = True
             if self._waiting is not None:
                 self._waiting.cancel()
+            if self._taking is not None:
+                self._taking.cancel()
             self._loop.remove_reader(self._ours)
             self.hand_over()
             self._ours.close()
 
+    def _break(self) -> None:
+        """It said what it should not: nothing more is heard of it."""
+        self._heard.clear()
+        self._close()
+        self._on_broken()
+
     def _readable(self) -> None:
         for _ in range(_TURN):
             if self._clerk.is_behind:
+                self.take_heard()
                 self._loop.remove_reader(self._ours)
                 self._waiting = self._tasks.start(self._wait(), "wait for the log")
                 return
-            if not self._take_one():
-                return
+            if not self._hear():
+                break
+        else:
+            self.take_heard()
+        if self._heard and self._taking is None:
+            self._taking = self._loop.call_later(_PATIENCE, self.take_heard)
 
     async def _wait(self) -> None:
         await self._clerk.caught_up()
@@ -150,8 +183,10 @@ class FileLink:
         if not self._is_closed:
             self._loop.add_reader(self._ours, self._readable)
 
-    def _take_one(self) -> bool:
+    def _hear(self) -> bool:
         """False when there is nothing now, or never again."""
+        if self._is_closed:
+            return False
         try:
             message = self._ours.recv(MAX_MESSAGE)
         except BlockingIOError:
@@ -164,15 +199,17 @@ class FileLink:
         try:
             self._obey(read(message))
         except BadParameter:
-            self._close()
-            self._on_broken()
+            self.take_heard()
+            self._break()
             return False
         return True
 
     def _obey(self, message: Told | Question | Bases) -> None:
         if isinstance(message, Told):
-            self._clerk.take(message)
-        elif isinstance(message, Bases):
+            self._heard.append(message)
+            return
+        self.take_heard()  # in order, and nobody is answered meanwhile
+        if isinstance(message, Bases):
             self._clerk.learn(message)
         else:
             with contextlib.suppress(OSError):  # it has gone
