@@ -60,6 +60,8 @@ _MISMATCHES = metrics.counter("certificate_mismatch", "SSH logins refused for th
 
 E = TypeVar("E", bound=SessionEvent)
 _MAX_ATTEMPTS_TOLD = 5
+_FRESH = 1.0
+"""Seconds for which labels of the node are told as they were."""
 
 
 class Audit:
@@ -72,12 +74,14 @@ class Audit:
         self._refusals = 0
         self._node = connection.post.node()
         self._last_session = ""
+        self._common: dict[str, object] | None = None
+        self._fresh_until = 0.0
         self.received = 0
         self.sent = 0
 
     def identify(self, identity: Identity, login: str) -> None:
         """From here on events name this person."""
-        self._identity, self._login = identity, login
+        self._identity, self._login, self._common = identity, login, None
 
     # -- coming and going
 
@@ -279,13 +283,24 @@ class Audit:
         return self._event(kind, sid=live.id, ei=live.next_index(), login=live.login, **fields)
 
     def _event(self, kind: type[E], **fields: object) -> E:
+        return kind(**{**self._common_fields(), **fields})  # type: ignore[arg-type]  # fields by their names
+
+    def _common_fields(self) -> dict[str, object]:
+        """What all events of this connection say. Copies of many files tell many events: not looked up for each."""
+        now = self._connection.post.clock.monotonic()
+        if self._common is None or now >= self._fresh_until:
+            self._common = self._look_up()
+            self._fresh_until = now + _FRESH
+        return self._common
+
+    def _look_up(self) -> dict[str, object]:
         connection, post, identity = self._connection, self._connection.post, self._identity
         assert identity is not None, "not authenticated yet"
         with contextlib.suppress(NotFound):  # removed while somebody is on it: it is told as it was
             self._node = post.node()
         node = self._node
         host, port = connection.client_address
-        common = {
+        return {
             "user": identity.username,
             "login": self._login,
             "impersonator": identity.impersonator,
@@ -305,7 +320,3 @@ class Audit:
             "addr_remote": f"{host}:{port}",
             "proto": "ssh",
         }
-        event = kind()
-        for name, value in {**common, **fields}.items():
-            setattr(event, name, value)
-        return event
