@@ -42,6 +42,8 @@ WRITE_LOW: Final = 256 << 10
 FLOODED: Final = 4 << 20
 """Unsent bytes at which nothing more is read from a peer that makes us answer and does not listen."""
 _SETTING_UP: Final = 64
+_REARM: Final = 1.0
+"""Seconds in which signs of life do not move the time of the next keep-alive."""
 _LENGTH: Final = 4
 _TAG: Final = 16
 _WINDOW_ADJUST: Final = 93
@@ -167,6 +169,7 @@ class TunedConnection(SSHConnection):
     _opening: _Cipher | None = None
     _is_congested = False
     _is_flooded = False
+    _armed = 0.0
 
     # -- back pressure
 
@@ -275,6 +278,13 @@ class TunedConnection(SSHConnection):
             super().data_received(bytes(data))
         if self._is_congested:
             self._check_flood()
+
+    def _reset_keepalive_timer(self) -> None:
+        """A sign of life. A timer costs as much as the rest of a small packet, so it is not set anew for each."""
+        now = self._loop.time()
+        if self._keepalive_timer is None or now - self._armed >= min(_REARM, self._keepalive_interval / 8):
+            self._armed = now
+            super()._reset_keepalive_timer()
 
     @property
     def _is_between(self) -> bool:
