@@ -392,7 +392,8 @@ def _passing(is_from_client: bool, is_governed: bool) -> Callable[[bytes], None]
             while at < len(said):
                 size = int.from_bytes(said[at : at + 4], "big")
                 if said[at + 4] != sftp_server.INIT:
-                    passage.from_server(server.answer(memoryview(bytes(said[at + 4 : at + 4 + size]))))
+                    packet = memoryview(bytes(said[at + 4 : at + 4 + size]))
+                    passage.from_server(bytes(server.answer(packet)))
                 at += 4 + size
             passage.from_client(b"")
         passage.close()

@@ -53,7 +53,7 @@ class Ends:
         while self.heard_by_server:
             said, self.heard_by_server = self.heard_by_server, []
             for packet in said:
-                self.passage.from_server(self.server.answer(memoryview(packet)))
+                self.passage.from_server(bytes(self.server.answer(memoryview(packet))))
 
     def ask(self, kind: int, body: bytes, number: int = 7) -> bytes:
         """The answer to one request of the client, without its number."""
@@ -260,7 +260,7 @@ def test_a_link_that_is_put_there_between_question_and_answer_leads_nowhere(tmp_
         said, ends.heard_by_server = ends.heard_by_server, []
         for packet in said:
             assert ends.server is not None
-            ends.passage.from_server(ends.server.answer(memoryview(packet)))
+            ends.passage.from_server(bytes(ends.server.answer(memoryview(packet))))
     (tmp_path / "folder").rename(tmp_path / "was")
     (tmp_path / "folder").symlink_to("secret")
     ends.settle()

@@ -35,7 +35,7 @@ class Conversation:
     def ask(self, kind: int, *parts: bytes) -> tuple[int, bytes]:
         """The type of the answer and what follows its number."""
         self._number += 1
-        answer = self.server.answer(memoryview(bytes((kind,)) + u32(self._number) + b"".join(parts)))
+        answer = bytes(self.server.answer(memoryview(bytes((kind,)) + u32(self._number) + b"".join(parts))))
         size, kind, number = struct.unpack_from(">IBI", answer)
         assert (size, number) == (len(answer) - 4, self._number)
         return kind, answer[9:]
