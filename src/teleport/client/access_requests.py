@@ -14,20 +14,47 @@ from teleport.client.account import Account
 from teleport.client.profile import ProfileStore
 from teleport.credentials.keys import PrivateKey
 from teleport.foundation.clock import SystemClock
-from teleport.foundation.errors import BadParameter
+from teleport.foundation.errors import BadParameter, TeleportError
 from teleport.model.codec import decode_json
 from teleport.model.resources.access_request import AccessRequest
 
 _WAIT = timedelta(seconds=20)
+_WATCHED = timedelta(seconds=2)
 
 
-def wait_for_decision(client: SyncClient, name: str) -> AccessRequest:
-    """Until it is no longer pending. Raises NotFound when it ends undecided."""
+def wait_for_decision(
+    client: SyncClient, name: str, watch: Callable[[AccessRequest], None] | None = None
+) -> AccessRequest:
+    """Until it is no longer pending. Raises NotFound when it ends undecided. `watch` sees it every few seconds."""
+    wait = _WAIT if watch is None else _WATCHED
     while True:
-        shown = client.call(routes.GET, routes.GetAccessRequest(id=name, wait=_WAIT))
+        shown = client.call(routes.GET, routes.GetAccessRequest(id=name, wait=wait))
         request = decode_json(shown.request, AccessRequest)
+        if watch is not None:
+            watch(request)
         if request.spec.state != "PENDING":
             return request
+
+
+def narrowing(client: SyncClient, account: Account) -> tuple[str, ...]:
+    """The requests in the account's certificate that narrow it to resources: another one can only replace them."""
+    if not account.record.allowed_resources:
+        return ()
+    shown = [client.call(routes.GET, routes.GetAccessRequest(id=name)) for name in account.record.active_requests]
+    found = [decode_json(one.request, AccessRequest) for one in shown]
+    return tuple(one.name for one in found if one.spec.requested_resource_ids)
+
+
+def may_ask(account: Account, mode: str) -> bool:
+    """Whether there is anything that could be asked for: `resource` by searching, `role` by name."""
+    if account.profile is None:
+        return False
+    try:
+        with api_access.connect(account) as client:
+            able = client.call(routes.CAPABILITIES, routes.AskCapabilities())
+    except TeleportError:
+        return False
+    return bool(able.search_as_roles if mode == "resource" else able.requestable_roles)
 
 
 def wait_for_start(request: AccessRequest, sleep: Callable[[float], None]) -> None:

@@ -26,7 +26,7 @@ from teleport.client.ssh import check_cluster
 from teleport.client.ssh_session import SessionRequest
 from teleport.client.warm_connections import WarmConnections
 from teleport.client.warm_session import run_on_descriptors
-from teleport.foundation.errors import MfaRequired, TeleportError, Unavailable
+from teleport.foundation.errors import AccessDenied, MfaRequired, TeleportError, Unavailable
 from teleport.foundation.service import TaskOwner
 
 assert ssh_library
@@ -39,11 +39,12 @@ _DESCRIPTORS = 3
 
 
 class RunCommand(NamedTuple):
-    """A command without a terminal."""
+    """A command without a terminal. `asks_for`: what the program would ask for where access is denied, or `off`."""
 
     account: Account
     wanted: Wanted
     session: SessionRequest
+    asks_for: str = "off"
 
 
 class PassConnection(NamedTuple):
@@ -155,7 +156,7 @@ class Daemon:
             case socket.socket():
                 with result:
                     socket.send_fds(link, [daemon_link.DESCRIPTOR], [result.fileno()])
-            case MfaRequired():  # only a program on the person's terminal can ask for it
+            case MfaRequired() | None:  # only a program on the person's terminal can ask for it
                 await _answer(link, daemon_link.NOT_ME)
             case TeleportError():
                 os.write(descriptors[2], self._explain(result).encode())
@@ -167,7 +168,8 @@ class Daemon:
         """The same account as before, where it is the same: it has its TLS contexts already."""
         return self._accounts.setdefault((account.address, account.record.mark, account.cluster), account)
 
-    async def _act(self, action: Action, descriptors: list[int]) -> int | socket.socket:
+    async def _act(self, action: Action, descriptors: list[int]) -> int | socket.socket | None:
+        """None: the program itself shall do it."""
         if isinstance(action, RunCommand):
             return await self._run(action, descriptors)
         if isinstance(action, PrintListing):
@@ -180,10 +182,15 @@ class Daemon:
             ssh_proxy.hand_over(reached.sock, receiver)
         return 0
 
-    async def _run(self, action: RunCommand, descriptors: list[int]) -> int:
+    async def _run(self, action: RunCommand, descriptors: list[int]) -> int | None:
         where = f"{action.wanted.login}@{action.wanted.name or 'server'}"
         for fresh in (False, True):
-            kept = await self._warm.take(action.account, action.wanted, fresh=fresh)
+            try:
+                kept = await self._warm.take(action.account, action.wanted, fresh=fresh)
+            except AccessDenied as denied:
+                if isinstance(denied, MfaRequired) or not await _may_ask(action):
+                    raise
+                return None
             try:
                 return await run_on_descriptors(kept.connection, action.session, descriptors, _OPEN_TIMEOUT)
             except (TimeoutError, asyncssh.ConnectionLost) as problem:
@@ -194,6 +201,14 @@ class Daemon:
             finally:
                 self._warm.give_back(kept)
         raise Unavailable(f"{where}: no answer in time")
+
+
+async def _may_ask(action: RunCommand) -> bool:
+    if action.asks_for == "off":
+        return False
+    from teleport.client import access_requests
+
+    return await asyncio.to_thread(access_requests.may_ask, action.account, action.asks_for)
 
 
 def listen(home: str) -> tuple[socket.socket, int] | None:

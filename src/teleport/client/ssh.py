@@ -15,7 +15,7 @@ from teleport.client import terminal
 from teleport.client.account import Account, SshTexts
 from teleport.client.dialer import Reached, Wanted, dial
 from teleport.client.ssh_forwards import Forwards
-from teleport.foundation.errors import MfaRequired, NotAuthenticated, Unavailable
+from teleport.foundation.errors import AccessDenied, MfaRequired, NotAuthenticated, Unavailable
 
 if TYPE_CHECKING:
     import asyncssh
@@ -50,6 +50,10 @@ class SshRequest(NamedTuple):
     mfa_mode: str = "auto"
 
 
+Regain = Callable[[Account, Wanted, AccessDenied], Account]
+"""Who is denied may ask for access: the account that has it now. Raises the denial where there is nothing to ask."""
+
+
 class _Dialling(threading.Thread):
     """A dial in the background; `result` waits for it and raises what it raised."""
 
@@ -80,32 +84,49 @@ class _Dialling(threading.Thread):
         return self._reached
 
 
-def run(account: Account, request: SshRequest) -> int:
+def run(account: Account, request: SshRequest, regain: Regain | None = None) -> int:
     """The exit status of the remote command, or of the shell."""
     if request.background:
         from teleport.client.background import in_background
 
-        return in_background(lambda leave: _perform(account, request, leave))
-    return _perform(account, request, lambda: None)
+        return in_background(lambda leave: _perform(account, request, leave, regain))
+    return _perform(account, request, lambda: None, regain)
 
 
-def _perform(account: Account, request: SshRequest, connected: Callable[[], None]) -> int:
-    dialling = _Dialling(account, request.wanted, resumable=_is_resumable(request))
-    dialling.start()
+def _perform(account: Account, request: SshRequest, connected: Callable[[], None], regain: Regain | None) -> int:
+    dialling = _start_dialling(account, request)
     from teleport.client import ssh_session  # while the dial is under way
 
     try:
-        reached = dialling.result()
-    except MfaRequired:
-        from teleport.client import session_mfa
-
-        account, reached = session_mfa.reach_proven(account, request.wanted, request.mfa_mode)
+        account, reached = _reach(account, request, dialling)
+    except AccessDenied as denied:
+        if regain is None:
+            raise
+        account = regain(account, request.wanted, denied)
+        dialling = _start_dialling(account, request)
+        account, reached = _reach(account, request, dialling)
     texts = account.ssh()
     check_cluster(account, reached)
     with asyncio.Runner() as runner:
         return runner.run(
             _run_over(account, dialling.stream, reached, texts, request, ssh_session.CONNECTION_LOST, connected)
         )
+
+
+def _start_dialling(account: Account, request: SshRequest) -> _Dialling:
+    dialling = _Dialling(account, request.wanted, resumable=_is_resumable(request))
+    dialling.start()
+    return dialling
+
+
+def _reach(account: Account, request: SshRequest, dialling: _Dialling) -> tuple[Account, Reached]:
+    """With a second factor, where one is needed."""
+    try:
+        return account, dialling.result()
+    except MfaRequired:
+        from teleport.client import session_mfa
+
+        return session_mfa.reach_proven(account, request.wanted, request.mfa_mode)
 
 
 def _is_resumable(request: SshRequest) -> bool:

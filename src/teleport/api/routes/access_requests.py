@@ -17,7 +17,8 @@ class CreateAccessRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Ask for roles, or for resources (`/cluster/kind/name`) with the roles that reach them.
 
     `user` is for whoever may ask in the name of others. `roles` may be `*`: all that may be asked for. With
-    `resource_ids`, `roles` narrows what is used to reach them. `dry_run` only tells what the request would be.
+    `resource_ids`, `roles` narrows what is used to reach them, and `login_hint`, the login that is meant on servers,
+    leaves out roles that do not open it. `dry_run` only tells what the request would be.
     """
 
     user: str = ""
@@ -93,10 +94,13 @@ class SetAccessRequestState(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 
 class AskCapabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of the caller, or of `user` for whoever may ask for others. `resource_ids`: also the roles that reach them."""
+    """Of the caller, or of `user` for whoever may ask for others. `resource_ids`: also the roles that reach them,
+    with `login` those that open it on servers.
+    """
 
     user: str = ""
     resource_ids: tuple[str, ...] = ()
+    login: str = ""
 
 
 class AccessCapabilities(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,6 +100,7 @@ class Asking:
             ),
         ]
         ids = terms.read_ids(self._cluster, request.resource_ids)
+        applicable = await terms.applicable_roles(self._cluster, role_set, ids, login=request.login) if ids else []
         return AccessCapabilities(
             requestable_roles=tuple(await self._requestable(asker)),
             search_as_roles=able.search_as_roles,
@@ -108,7 +109,7 @@ class Asking:
             reason_required=bool(wants) or options.request_access == "reason",
             reason_required_for=tuple(wants),
             automatic=options.request_access in ("always", "reason"),
-            applicable_roles=tuple(await terms.applicable_roles(self._cluster, role_set, ids)) if ids else (),
+            applicable_roles=tuple(applicable),
         )
 
     async def _asker(self, caller: Caller, user: str) -> Asker:
@@ -167,7 +168,9 @@ class Asking:
     ) -> list[str]:
         if ids:
             try:
-                return await terms.applicable_roles(self._cluster, asker.role_set, ids, request.roles)
+                return await terms.applicable_roles(
+                    self._cluster, asker.role_set, ids, request.roles, request.login_hint
+                )
             except AccessDenied as denied:
                 await self._guard.refuse(caller, denied.message)
         if not request.roles:

@@ -13,6 +13,7 @@ from teleport.model.identity import ResourceId
 from teleport.model.kinds import kind_named
 from teleport.model.resource import Resource
 from teleport.model.resources.access_request import MAX_RESOURCES
+from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_conditions import AccessRequestConditions
 from teleport.policy import access, access_requests
@@ -85,11 +86,12 @@ def searching_set(role_set: RoleSet, roles: Sequence[Role]) -> RoleSet:
 
 
 async def applicable_roles(
-    cluster: Cluster, role_set: RoleSet, ids: Sequence[ResourceId], named: Sequence[str] = ()
+    cluster: Cluster, role_set: RoleSet, ids: Sequence[ResourceId], named: Sequence[str] = (), login: str = ""
 ) -> list[str]:
     """Of the roles to search with (or of those `named`), the ones that reach at least one of the resources.
 
-    Raises AccessDenied unless each resource is reached by one; it does not tell whether the resource exists.
+    With a `login`, servers are reached by roles that open it there. Raises AccessDenied unless each resource is
+    reached by one; it does not tell whether the resource exists.
     """
     if refused := set(named) - set(access_requests.requestable(role_set).search_as_roles):
         raise AccessDenied(f"role {min(refused)!r} is none that you may ask for resources with")
@@ -104,5 +106,15 @@ async def applicable_roles(
         reaching = {name for name, seen in reach.items() if resource is not None and access.visible(seen, resource)}
         if not reaching:
             raise AccessDenied(f"resource {one} is none that you may ask for")
+        if login and isinstance(resource, Node):
+            reaching = {name for name in reaching if _opens(login, resource, reach[name], role_set)}
+            if not reaching:
+                raise AccessDenied(f"no role that you may ask for {one} with allows the login {login!r} there")
         used |= reaching
     return [role.name for role in candidates if role.name in used]
+
+
+def _opens(login: str, node: Node, reaching: RoleSet, own: RoleSet) -> bool:
+    """Whether these roles allow the login there, and neither they nor the person's own deny it."""
+    is_denied = any(one.field("logins").deny_mask(login) for one in (reaching, own))
+    return not is_denied and bool(access.granting_roles(reaching, "node", node, {"logins": login}))

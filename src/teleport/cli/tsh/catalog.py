@@ -81,6 +81,7 @@ PROGRAM = Program(
         "headless": ("TELEPORT_HEADLESS",),
         "mlock": ("TELEPORT_MLOCK_MODE",),
         "mfa_mode": ("TELEPORT_MFA_MODE",),
+        "request_mode": ("TELEPORT_REQUEST_MODE",),
         "debug": ("TELEPORT_DEBUG",),
     },
     examples=(

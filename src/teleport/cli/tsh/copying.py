@@ -7,11 +7,12 @@ import contextlib
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 
-from teleport.cli.tsh import hosts
+from teleport.cli.tsh import denials, hosts
 from teleport.cli.tsh.who import account_of
 from teleport.client import session_mfa, sftp, ssh, ssh_connection
 from teleport.client.account import Account
 from teleport.client.dialer import Reached, Wanted
+from teleport.foundation.errors import AccessDenied
 
 import asyncssh  # isort: skip
 
@@ -27,11 +28,16 @@ def with_sftp(
 ) -> int:
     """Dial, connect, open SFTP on each, do the work."""
     account = account_of(options, headless=headless)
+    regain = denials.regain(options)
     dialled: list[_Dialled] = []
     for wanted in servers:
         complete = hosts.complete(wanted, account, options)
         with hosts.explained():
-            proven, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
+            try:
+                proven, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
+            except AccessDenied as denied:
+                account = regain(account, complete, denied)
+                proven, reached = session_mfa.reach(account, complete, options.mfa_mode or "auto")
         ssh.check_cluster(proven, reached)
         dialled.append((proven, reached, complete))
 

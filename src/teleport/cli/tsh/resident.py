@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from teleport.cli.program import one_line, parse, split_command
-from teleport.cli.tsh import hosts, ls, proxy, ssh
+from teleport.cli.tsh import denials, hosts, ls, proxy, ssh
 from teleport.cli.tsh.catalog import PROGRAM
 from teleport.cli.tsh.selectors import criteria
 from teleport.cli.tsh.who import choice_of, in_own_cluster
@@ -55,7 +55,7 @@ def _command(options: Namespace, environment: dict[str, str]) -> Action | None:
     wanted = hosts.complete(parse_target(options.target), who, options, environment)._replace(port=options.port)
     if wanted.labels:  # perhaps on several
         return None
-    return RunCommand(who, wanted, SessionRequest(" ".join(options.literal)))
+    return RunCommand(who, wanted, SessionRequest(" ".join(options.literal)), denials.mode_of(options))
 
 
 def _connection(options: Namespace, environment: dict[str, str]) -> Action | None:

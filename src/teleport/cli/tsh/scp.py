@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from teleport.cli.arguments import Arguments
-from teleport.cli.tsh import hosts
+from teleport.cli.tsh import denials, hosts
 from teleport.client.dialer import Wanted
 from teleport.client.targets import Location, parse_location
 from teleport.foundation.errors import BadParameter
@@ -35,6 +35,7 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("-l", "--limit", metavar="KBIT", help="at most so many Kbit/s (a name: the login)")
     parser.switch("--resume", help="go on with files that are there in part")
     parser.switch("-C", "--compress", help="kept for scripts; connections are not compressed")
+    denials.add_flags(parser)
     parser.examples(
         "tsh scp notes.txt root@web-1:/tmp/",
         "tsh scp -r root@web-1:/etc/nginx .",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
-from teleport.cli.tsh import hosts
+from teleport.cli.tsh import denials, hosts
 from teleport.cli.tsh.sftp_browser import Browser
 from teleport.client.files import read_text
 from teleport.client.targets import parse_location, parse_target
@@ -27,6 +27,7 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("--limit", type=int, metavar="KBIT", help="so many Kbit/s at most")
     parser.switch("-q", "--quiet", help="no progress")
     parser.switch("-C", "--compress", help="kept for scripts; connections are not compressed")
+    denials.add_flags(parser)
     parser.examples("tsh sftp root@web-1", "echo 'get /etc/hosts' | tsh sftp -b - root@web-1")
 
 

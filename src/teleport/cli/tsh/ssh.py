@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
-from teleport.cli.tsh import hosts
+from teleport.cli.tsh import denials, hosts
 from teleport.cli.tsh.ssh_request import request_of
 from teleport.cli.tsh.warm import start_daemon
 from teleport.client import ssh
@@ -26,6 +26,7 @@ def arguments(parser: Arguments) -> None:
     _add_forwards(parser)
     _add_session(parser)
     _add_fleet(parser)
+    denials.add_flags(parser)
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="as ssh_config(5)")
     parser.add_argument("-F", "--config-file", metavar="FILE", help="read options from a file, as ssh_config(5)")
     parser.switch("-q", "--quiet", help="no warnings")
@@ -74,6 +75,7 @@ def _add_fleet(parser: Arguments) -> None:
 
 
 def run(options: Namespace) -> int:
+    denials.mode_of(options)
     account = hosts.account_for(options, headless=True)
     request = request_of(options, account)
     if request.command is not None and not request.local_command and hosts.means_many(options):
@@ -86,7 +88,7 @@ def run(options: Namespace) -> int:
     elif options.search or options.query:
         raise BadParameter("--search and --query choose servers to run a command on: which command?")
     with hosts.explained():
-        status = ssh.run(account, request)
+        status = ssh.run(account, request, denials.regain(options))
     start_daemon(options)
     return status
 
