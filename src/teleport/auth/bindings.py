@@ -14,6 +14,7 @@ from teleport.api.routes import (
     access_lists,
     access_requests,
     agentless,
+    alerts,
     audit,
     certificates,
     changes,
@@ -37,6 +38,7 @@ from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.agentless import Agentless
+from teleport.auth.alerts import AlertDesk
 from teleport.auth.audit import Audit
 from teleport.auth.caller import Caller
 from teleport.auth.export import Export
@@ -86,6 +88,7 @@ class Parts:
     access: AccessAnswers
     access_requests: AccessRequests
     access_lists: ListParts
+    alerts: AlertDesk
     trackers: Trackers
     leases: Leases
     web_sessions: WebSessions
@@ -151,6 +154,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(access.EXPLAIN, parts.access.explain),
         *_asking(parts.access_requests),
         *_lists(parts.access_lists),
+        *_alerts(parts.alerts),
         *_sessions(parts),
         _bind_stream(changes.WATCH, parts.watching.watch),
         _bind(cluster.STATUS, parts.public.status),
@@ -184,6 +188,16 @@ def _lists(parts: ListParts) -> list[Binding[Caller]]:
         _bind(access_lists.REVIEW, parts.reviews.review),
         _bind(access_lists.REVIEWS, parts.reviews.reviews),
         _bind(access_lists.AUDIENCE, parts.members.audience),
+    ]
+
+
+def _alerts(desk: AlertDesk) -> list[Binding[Caller]]:
+    return [
+        _bind(alerts.LIST, desk.list),
+        _bind(alerts.CREATE, desk.create),
+        _bind(alerts.ACKNOWLEDGEMENTS, desk.acknowledgements),
+        _bind(alerts.ACKNOWLEDGE, desk.acknowledge),
+        _bind(alerts.CLEAR, desk.clear),
     ]
 
 

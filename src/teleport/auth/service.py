@@ -12,10 +12,11 @@ from teleport.api.server import application
 from teleport.auth import figures
 from teleport.auth.access import AccessAnswers
 from teleport.auth.access_lists.parts import ListParts
-from teleport.auth.access_lists.watching import GrantWatch
+from teleport.auth.access_lists.watching import GrantWatch, ReviewWatch
 from teleport.auth.access_requests.parts import AccessRequests
 from teleport.auth.admin_actions import AdminActions
 from teleport.auth.agentless import Agentless
+from teleport.auth.alerts import AlertDesk
 from teleport.auth.audit import Audit
 from teleport.auth.authorities import Authorities
 from teleport.auth.bindings import Parts, bindings
@@ -45,7 +46,6 @@ from teleport.auth.settings import (
     ADMIN_CERTIFICATE_TTL,
     COMPLETER_INTERVAL,
     HEARTBEAT,
-    NOTICE_INTERVAL,
     REQUESTS_INTERVAL,
     Settings,
 )
@@ -140,9 +140,8 @@ class AuthService:
             group.create_task(self._requests.run(lambda: None), name="auth requests")
             group.create_task(_every(COMPLETER_INTERVAL, self._complete_uploads), name="auth uploads")
             group.create_task(_every(ADMIN_CERTIFICATE_TTL / 4, self._renew_admin), name="auth administrator")
-            group.create_task(
-                _every(NOTICE_INTERVAL, self._parts.access_lists.reviews.give_notice), name="auth list reviews"
-            )
+            notices = ReviewWatch(self.cluster, self._parts.access_lists.reviews.give_notice)
+            group.create_task(notices.run(), name="auth list reviews")
             group.create_task(self._parts.access_requests.outbox.run(), name="auth webhooks")
             group.create_task(GrantWatch(self.cluster).run(), name="auth access lists")
             group.create_task(_every(HEARTBEAT, self._beat), name="auth heartbeat")
@@ -196,6 +195,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
     admin_actions = AdminActions(cluster, multi_factor)
     users = Users(cluster, guard, user_tokens, logins, lockout, web_sessions, admin_actions)
     hosts, audit, listing = Hosts(cluster), Audit(cluster, guard), Listing(cluster, guard, nodes, admin_actions)
+    access_lists = ListParts.of(cluster, guard)
     access_requests = AccessRequests.of(cluster, guard, listing, requests)
     parts = Parts(
         public=Public(cluster, guard, factors),
@@ -215,7 +215,8 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
         listing=listing,
         access=AccessAnswers(cluster, nodes),
         access_requests=access_requests,
-        access_lists=ListParts.of(cluster, guard),
+        access_lists=access_lists,
+        alerts=AlertDesk(cluster, guard, access_lists.members),
         trackers=Trackers(cluster, guard),
         leases=Leases(cluster, guard),
         web_sessions=web_sessions,

@@ -194,6 +194,7 @@ _ALL = (
     _hidden("user_secrets:UserSecrets", "user_secrets", secret=True),
     _hidden("user_secrets:LoginAttempts", "login_attempts"),
     _hidden("user_login_state:UserLoginState", "user_login_state", listable=True),
+    _hidden("cluster_alert:AlertAcknowledgement", "cluster_alert_ack"),
     _hidden("webhook:WebhookDelivery", "webhook_delivery", secret=True),
     _hidden("webhook:WebhookReceipt", "webhook_receipt", secret=True),
     _hidden("user_token:UserToken", "user_token", secret=True),

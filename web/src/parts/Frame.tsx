@@ -3,6 +3,7 @@ import { NavLink, Outlet, useLocation } from "react-router";
 import { useSession } from "../session";
 import { useWords } from "../words";
 import { Acting } from "./Acting";
+import { Alerts } from "./Alerts";
 import { Ending } from "./Ending";
 import { CrossIcon, DownIcon, LeaveIcon, MenuIcon, PersonIcon } from "./icons";
 import { MENU } from "./menu";
@@ -72,6 +73,7 @@ export function Frame() {
         </nav>
         <main id="content" tabIndex={-1} className="min-w-0 flex-1 px-4 py-6 lg:px-8 lg:py-7">
           <Ending />
+          <Alerts />
           <Outlet />
         </main>
       </div>

@@ -161,6 +161,15 @@ class ListMembers:
         directory = AccessLists(*await all_lists(self._cluster))
         return directory.ownership(person, name, self._cluster.clock.now()).allowed
 
+    async def owned_by(self, caller: Caller) -> frozenset[str]:
+        """The names of all lists that the caller owns, also through other lists."""
+        person = await self._person(caller)
+        if person is None:
+            return frozenset()
+        lists, members = await all_lists(self._cluster)
+        directory, now = AccessLists(lists, members), self._cluster.clock.now()
+        return frozenset(one.name for one in lists if directory.ownership(person, one.name, now).allowed)
+
     async def _refuse(self, caller: Caller, name: str) -> None:
         """Lists that one may not see and lists that are not there look the same."""
         try:

@@ -24,7 +24,13 @@ from teleport.model.resources.access_list import (
     Recurrence,
     ReviewChanges,
 )
-from teleport.model.resources.cluster_alert import ON_LOGIN, VERB_PERMIT, ClusterAlert, ClusterAlertSpec
+from teleport.model.resources.cluster_alert import (
+    ACCESS_LIST,
+    ON_LOGIN,
+    VERB_PERMIT,
+    ClusterAlert,
+    ClusterAlertSpec,
+)
 from teleport.policy.access_lists import is_review_due, next_audit
 
 ALERT = "access-list-review-"
@@ -103,7 +109,7 @@ class ListReviews:
         alert = _alert(name, found, now)
         if old is None or old.spec.message != alert.spec.message or (old.expires or now) < now + _ALERT_TTL / 2:
             if old is not None:
-                alert.status, alert.spec.created = old.status, old.spec.created
+                alert.spec.created = old.spec.created
             await self._cluster.store.upsert(alert)
 
     async def _forget(self, name: str) -> None:
@@ -134,7 +140,11 @@ def _alert(name: str, found: AccessList, now: datetime) -> ClusterAlert:
         metadata=Metadata(
             name=name,
             expires=now + _ALERT_TTL,
-            labels={ON_LOGIN: "yes", VERB_PERMIT: "access_list:update|access_list_member:update"},
+            labels={
+                ON_LOGIN: "yes",
+                VERB_PERMIT: "access_list:update|access_list_member:update",
+                ACCESS_LIST: found.name,
+            },
         ),
         spec=ClusterAlertSpec(
             severity="HIGH" if is_late else "MEDIUM",

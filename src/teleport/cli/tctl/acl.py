@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import datetime
 
 import msgspec
 
@@ -12,6 +13,7 @@ from teleport.cli import output
 from teleport.cli.arguments import Arguments
 from teleport.cli.requests import FORMS, moment, time_of, words
 from teleport.cli.tctl.connection import connect
+from teleport.foundation.clock import SystemClock
 from teleport.model.codec import decode_json, to_plain
 from teleport.model.resources.access_list import (
     FREQUENCIES,
@@ -19,6 +21,7 @@ from teleport.model.resources.access_list import (
     AccessListMember,
     AccessListReview,
 )
+from teleport.policy.access_lists import is_review_due
 
 _KINDS = {"MEMBERSHIP_KIND_LIST": "list"}
 
@@ -73,7 +76,8 @@ def _ls(options: Namespace) -> int:
     if not found:
         print("no access lists")
         return 0
-    rows = [(one.name, one.spec.title, _due(one), _grants(one)) for one in found]
+    now = SystemClock().now()
+    rows = [(one.name, one.spec.title, _due(one, now), _grants(one)) for one in found]
     headers = ("ID", "Title", "Next Audit", "Granted Roles")
     print(output.table(headers, rows, columns=output.terminal_columns(), flexible="Granted Roles"))
     return 0
@@ -90,9 +94,13 @@ def _all(client: SyncClient) -> list[AccessList]:
             return found
 
 
-def _due(found: AccessList) -> str:
+def _due(found: AccessList, now: datetime) -> str:
+    """The day of the next review, and whether it is time for it."""
     audit = found.spec.audit
-    return audit.next_audit_date.date().isoformat() if audit and audit.next_audit_date else ""
+    if audit is None or audit.next_audit_date is None:
+        return ""
+    word = " (overdue)" if audit.next_audit_date <= now else " (due)" if is_review_due(found, now) else ""
+    return f"{audit.next_audit_date.date().isoformat()}{word}"
 
 
 def _grants(found: AccessList) -> str:
@@ -115,7 +123,7 @@ def _get(options: Namespace) -> int:
         ("Owners", ", ".join(owner.name for owner in spec.owners)),
         ("Granted Roles", _grants(found)),
         ("Granted Traits", "; ".join(f"{name}: {', '.join(values)}" for name, values in traits.items())),
-        ("Next Audit", _due(found)),
+        ("Next Audit", _due(found, SystemClock().now())),
     ]
     print(output.fields([pair for pair in pairs if pair[1]]))
     return 0

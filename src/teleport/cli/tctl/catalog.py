@@ -39,6 +39,7 @@ PROGRAM = Program(
         Entry("audit", f"{_AT}audit", "read the audit log"),
         Entry("requests", f"{_AT}requests", "access requests: list, decide, review", ("request",)),
         Entry("access", f"{_AT}access", "explain decisions, compare roles with a file, test expectations"),
+        Entry("alerts", f"{_AT}alerts", "tell users something, list and hide what is told", ("alert",)),
         Entry("acl", f"{_AT}acl", "access lists: members, reviews, whom they reach"),
         Entry("login_rule", f"{_AT}login_rule", "test login rules on traits"),
         Entry("lock", f"{_AT}lock", "lock a user, a role, a server out"),

@@ -50,6 +50,7 @@ def run(options: Namespace) -> int:
         store.select(current.host)
         if not _wants_requests(options) or not login_requests.settle(options, current):
             status.print_account(current)
+        status.show_alerts(account.find(choice_of(options)._replace(proxy=current.host, cluster="")))
         return 0
     if options.out:
         _refuse_to_overwrite(options)
@@ -87,7 +88,8 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
     current = account.find(Choice(proxy=host, home=store.home))
     if not login_requests.settle(options, current):
         status.print_account(current)
-    print("\nDid you know? `tsh ls` lists your servers, `tsh ssh user@server` opens one.")
+    print("\nDid you know? `tsh ls` lists your servers, `tsh ssh user@server` opens one.", flush=True)
+    status.show_alerts(account.find(Choice(proxy=host, home=store.home)))
 
 
 def _meet(client: SyncClient) -> Ping:

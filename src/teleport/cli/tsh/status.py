@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def arguments(parser: Arguments) -> None:
     parser.choice("-f", "--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
     parser.switch("-v", "--verbose", help="show traits too")
-    parser.switch("--client", help="do not talk to the cluster (it never does)")
+    parser.switch("--client", help="do not ask the cluster for alerts")
 
 
 def run(options: Namespace) -> int:
@@ -57,7 +57,19 @@ def run(options: Namespace) -> int:
     if active[1].is_expired(now):
         print("\nERROR: active profile expired, run `tsh login`", file=sys.stderr)
         return 1
+    if options.format == "text" and not options.client and sys.stderr.isatty():
+        from teleport.client.account import Choice, find
+
+        show_alerts(find(Choice(proxy=active[0].name, home=store.home)))
     return 0
+
+
+def show_alerts(account: Account) -> None:
+    """What the cluster wants people to read: on the error output, and only if the cluster answers soon."""
+    from teleport.cli import alerts
+    from teleport.client.alerts import on_login
+
+    alerts.show(on_login(account))
 
 
 def _of_identity(options: Namespace) -> int:

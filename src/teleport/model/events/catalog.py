@@ -13,6 +13,7 @@ from teleport.model.events import (
     access_request,
     application,
     certificate,
+    cluster_alert,
     database,
     desktop,
     device,
@@ -29,7 +30,7 @@ from teleport.model.events.trimming import MAX_EVENT, trimmed
 UNKNOWN_CODE = "TCC00E"
 _FAMILIES = (
     user, certificate, join, session, file_transfer, resource, access_request, access_list, device, database,
-    application, desktop, integration,
+    application, desktop, integration, cluster_alert,
 )  # fmt: skip
 
 
