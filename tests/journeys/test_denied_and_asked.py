@@ -47,7 +47,7 @@ def somebody(cluster: Cluster, name: str, home: Path) -> Person:
 
 def pending(person: Person) -> list[str]:
     listed = person.cluster.tctl("requests", "ls", "--format=json").ok().json
-    return [one["metadata"]["name"] for one in listed if one["spec"]["state"] == "PENDING"]
+    return [one["metadata"]["name"] for one in listed if one["spec"].get("state", "PENDING") == "PENDING"]
 
 
 def is_asked(person: Person) -> str:
@@ -69,11 +69,11 @@ def test_a_denied_server_is_asked_for_and_then_reached(asking: Cluster, tmp_path
     command = (str(BIN / "tsh"), "ssh", f"{LOGIN}@asking", "echo", "reached")
     silent = bob.tsh(*command[1:])
     assert silent.status == 1
-    assert "tsh request create --resource=/asking/node/" in silent.err
+    assert "tsh request create --resource=/asking.example/node/" in silent.err
     for off in ("--disable-access-request", "--request-mode=off"):
         assert "You may ask" not in bob.tsh("ssh", off, *command[2:]).err
     assert "nowhere" in bob.tsh("ssh", f"{LOGIN}@nowhere", "true").err
-    assert "allows the login 'toor'" in bob.tsh("ssh", "toor@asking", "true").err
+    assert "allows the login" in bob.tsh("ssh", "toor@asking", "true").err
     told_by_the_resident_client(bob)
     assert not pending(bob)
 
@@ -113,8 +113,9 @@ def test_a_request_that_is_denied_ends_the_command_and_says_why(asking: Cluster,
     with ask(ben, *words) as waiting:
         name = is_asked(ben)
         with ask(ben, *words) as again:  # waits for the same request
-            assert again.stderr is not None
-            until(lambda: name in again.stderr.readline(), "the second waits too")
+            told = again.stderr
+            assert told is not None
+            until(lambda: name in told.readline(), "the second waits too")
             assert pending(ben) == [name]
             asking.tctl("requests", "approve", name).ok()
             for one in (waiting, again):
@@ -135,7 +136,7 @@ def told_by_the_resident_client(person: Person) -> None:
     tsh("ls").ok()
     until(lambda: tsh("daemon", "status").out == "running\n", "the resident client runs")
     try:
-        assert "tsh request create --resource=/asking/node/" in tsh("ssh", f"{LOGIN}@asking", "true").err
+        assert "tsh request create --resource=/asking.example/node/" in tsh("ssh", f"{LOGIN}@asking", "true").err
         denied = tsh("ssh", "--request-mode=off", f"{LOGIN}@asking", "true")
         assert denied.status == 1
         assert "You may ask" not in denied.err

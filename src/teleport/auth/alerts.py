@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -160,7 +161,7 @@ class AlertDesk:
         )
         return Empty()
 
-    async def _acknowledged(self, now: datetime) -> list[AlertAcknowledgement]:
+    async def _acknowledged(self, now: datetime) -> Sequence[AlertAcknowledgement]:
         every = self._cluster.store.iterate(AlertAcknowledgement)
         return [one async for one in every if one.expires is None or one.expires > now]
 

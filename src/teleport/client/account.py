@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from teleport.client import identity_file, login_record
-from teleport.client.files import read_text
+from teleport.client.files import read_text, together
 from teleport.client.login_record import LoginRecord
 from teleport.client.profile import DEFAULT_WEB_PORT, Profile, ProfileStore, home_directory, join_address, split_proxy
 from teleport.client.tls import TlsFiles, TlsTexts
@@ -106,7 +106,8 @@ class Account:
         assert self.profile is not None
         paths = ProfileStore(self.home).paths(self.profile)
         try:
-            key, certificate = read_text(paths.ssh_key), read_text(paths.ssh_certificate(self.cluster))
+            with together(paths.directory):
+                key, certificate = read_text(paths.ssh_key), read_text(paths.ssh_certificate(self.cluster))
             lines = read_text(paths.known_hosts).splitlines()
         except FileNotFoundError as missing:
             raise NotAuthenticated(f"{missing.filename} is missing, run `tsh login`") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from teleport.foundation.errors import BadParameter
 
@@ -44,6 +45,22 @@ def write_private(path: str, content: str | bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def together(directory: str, *, writes: bool = False) -> Iterator[None]:
+    """Files of this directory that belong together are read while nobody writes, and written by one at a time."""
+    if os.name == "nt" or not os.path.isdir(directory):
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if writes else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_text(path: str) -> str:

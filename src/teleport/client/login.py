@@ -12,7 +12,7 @@ from teleport.api.route import Request, Response, Route
 from teleport.api.routes import login as routes
 from teleport.api.routes import public
 from teleport.client import login_record, mfa, prompt
-from teleport.client.files import write_private
+from teleport.client.files import make_directory, together, write_private
 from teleport.client.identity_file import IdentityFile
 from teleport.client.profile import KeyPaths, Profile, ProfileStore, join_address
 from teleport.credentials import ssh_certificates
@@ -128,11 +128,14 @@ def save(store: ProfileStore, host: str, port: int, credentials: Credentials, co
 
 
 def write_keys(paths: KeyPaths, credentials: Credentials, cluster: str) -> None:
-    write_private(paths.ssh_key, credentials.ssh_key.ssh_pem())
-    write_private(paths.ssh_public_key, credentials.ssh_key.public.ssh() + "\n")
-    write_private(paths.tls_key, credentials.tls_key.pem())
-    write_private(paths.tls_certificate, credentials.tls_certificate)
-    write_private(paths.ssh_certificate(cluster), credentials.ssh_certificate)
+    """All of them, or those of another program that does the same: never some of each."""
+    make_directory(paths.directory)
+    with together(paths.directory, writes=True):
+        write_private(paths.ssh_key, credentials.ssh_key.ssh_pem())
+        write_private(paths.ssh_public_key, credentials.ssh_key.public.ssh() + "\n")
+        write_private(paths.tls_key, credentials.tls_key.pem())
+        write_private(paths.tls_certificate, credentials.tls_certificate)
+        write_private(paths.ssh_certificate(cluster), credentials.ssh_certificate)
 
 
 def record_of(credentials: Credentials) -> login_record.LoginRecord:

@@ -5,10 +5,12 @@ Contexts are made from the files of a profile, which the ssl module reads itself
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from teleport.client.files import together
 from teleport.foundation.errors import NotAuthenticated, Unavailable
 
 
@@ -25,7 +27,8 @@ class TlsFiles(NamedTuple):
         try:
             for path in self.authorities:
                 context.load_verify_locations(cafile=path)
-            context.load_cert_chain(self.certificate, self.key)
+            with together(os.path.dirname(self.key)):
+                context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as problem:
             raise NotAuthenticated(
                 f"the stored certificates cannot be used ({problem}), run `tsh login`"

@@ -28,11 +28,11 @@ async def make(client: Client, message: str, **more: object) -> ClusterAlert:
     return decode_json(shown.alert, ClusterAlert)
 
 
-async def test_people_see_what_is_for_them(auth_cluster: TestCluster) -> None:
-    admin = await auth_cluster.admin()
-    await auth_cluster.role("idle", RoleConditions(logins=["x"]))
-    await auth_cluster.role("joiner", RoleConditions(rules=[Rule(resources=["token"], verbs=["create"])]))
-    idle, joiner = await auth_cluster.person("ida", "idle"), await auth_cluster.person("joe", "joiner")
+async def test_people_see_what_is_for_them(cluster: TestCluster) -> None:
+    admin = await cluster.admin()
+    await cluster.role("idle", RoleConditions(logins=["x"]))
+    await cluster.role("joiner", RoleConditions(rules=[Rule(resources=["token"], verbs=["create"])]))
+    idle, joiner = await cluster.person("ida", "idle"), await cluster.person("joe", "joiner")
     plain = await make(admin, "for all", severity="high")
     assert plain.metadata.labels == {ON_LOGIN: "yes", PERMIT_ALL: "yes"}
     await make(admin, "for joiners", labels={VERB_PERMIT: "token:create"})
@@ -47,14 +47,14 @@ async def test_people_see_what_is_for_them(auth_cluster: TestCluster) -> None:
         await idle.call(routes.ACKNOWLEDGE, routes.AcknowledgeAlert(id=plain.name))
     with pytest.raises(AccessDenied):
         await seen(idle, everything=True)
-    auth_cluster.clock.advance(timedelta(days=1, minutes=1))
-    assert await seen(await auth_cluster.admin()) == []
-    made = await auth_cluster.events("cluster_alert.create")
+    cluster.clock.advance(timedelta(days=1, minutes=1))
+    assert await seen(await cluster.admin()) == []
+    made = await cluster.events("cluster_alert.create")
     assert (made[0]["message"], made[0]["severity"]) == ("for all", "HIGH")
 
 
-async def test_an_acknowledgement_hides_for_a_time_and_for_everybody(auth_cluster: TestCluster) -> None:
-    admin = await auth_cluster.admin()
+async def test_an_acknowledgement_hides_for_a_time_and_for_everybody(cluster: TestCluster) -> None:
+    admin = await cluster.admin()
     alert = await make(admin, "upgrade", ttl=timedelta(days=10))
     hide = routes.AcknowledgeAlert(id=alert.name, reason="on Friday", ttl=timedelta(minutes=10))
     told = await admin.call(routes.ACKNOWLEDGE, hide)
@@ -65,7 +65,7 @@ async def test_an_acknowledgement_hides_for_a_time_and_for_everybody(auth_cluste
         await admin.call(routes.ACKNOWLEDGE, hide)
     (listed,) = (await admin.call(routes.ACKNOWLEDGEMENTS, Empty())).acknowledgements
     assert listed == told
-    auth_cluster.clock.advance(timedelta(minutes=11))
+    cluster.clock.advance(timedelta(minutes=11))
     assert await seen(admin) == ["upgrade"]
     await admin.call(routes.ACKNOWLEDGE, hide)
     await admin.call(routes.CLEAR, routes.AlertId(alert.name))
@@ -73,7 +73,7 @@ async def test_an_acknowledgement_hides_for_a_time_and_for_everybody(auth_cluste
     with pytest.raises(NotFound):
         await admin.call(routes.CLEAR, routes.AlertId(alert.name))
     await admin.call(routes.ACKNOWLEDGE, routes.AcknowledgeAlert(id="not-there-yet"))
-    codes = [event["code"] for event in await auth_cluster.events("cluster_alert.ack", "cluster_alert.ack.delete")]
+    codes = [event["code"] for event in await cluster.events("cluster_alert.ack", "cluster_alert.ack.delete")]
     assert sorted(codes) == ["TALERT01I", "TALERT01I", "TALERT01I", "TALERT02I"]
 
 
@@ -97,17 +97,17 @@ async def test_an_acknowledgement_hides_for_a_time_and_for_everybody(auth_cluste
         {"labels": {LINK: "https://goteleport.com@evil.example/"}},
     ],
 )
-async def test_bad_alerts_are_refused(auth_cluster: TestCluster, wrong: dict[str, object]) -> None:
-    admin = await auth_cluster.admin()
+async def test_bad_alerts_are_refused(cluster: TestCluster, wrong: dict[str, object]) -> None:
+    admin = await cluster.admin()
     with pytest.raises(BadParameter):
         await make(admin, **{"message": "fine", **wrong})  # type: ignore[arg-type]
     assert await seen(admin) == []
 
 
-async def test_there_is_a_limit_to_alerts(auth_cluster: TestCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_is_a_limit_to_alerts(cluster: TestCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teleport.auth.alerts.MAX_ALERTS", 2)
     monkeypatch.setattr("teleport.auth.alerts.MAX_ACKNOWLEDGEMENTS", 1)
-    admin = await auth_cluster.admin()
+    admin = await cluster.admin()
     await make(admin, "one", labels={LINK: "https://goteleport.com/docs/"})
     await make(admin, "two")
     with pytest.raises(LimitExceeded):
@@ -117,17 +117,17 @@ async def test_there_is_a_limit_to_alerts(auth_cluster: TestCluster, monkeypatch
         await admin.call(routes.ACKNOWLEDGE, routes.AcknowledgeAlert(id="b"))
 
 
-async def test_owners_are_told_of_a_review_that_is_due(auth_cluster: TestCluster) -> None:
+async def test_owners_are_told_of_a_review_that_is_due(cluster: TestCluster) -> None:
     for name in ("idle", "dba"):
-        await auth_cluster.role(name, RoleConditions(logins=["x"]))
-    olga, other = await auth_cluster.person("olga", "idle"), await auth_cluster.person("otto", "idle")
-    admin = await auth_cluster.admin()
-    due = auth_cluster.clock.now() + timedelta(days=3)
+        await cluster.role(name, RoleConditions(logins=["x"]))
+    olga, other = await cluster.person("olga", "idle"), await cluster.person("otto", "idle")
+    admin = await cluster.admin()
+    due = cluster.clock.now() + timedelta(days=3)
     spec = AccessListSpec(
         title="the dbas", owners=[Owner(name="olga")], grants=Grants(roles=["dba"]), audit=Audit(next_audit_date=due)
     )
     await admin.create(AccessList(metadata=Metadata(name="dbas"), spec=spec))
-    await auth_cluster.service.access_lists.reviews.give_notice()
+    await cluster.service.access_lists.reviews.give_notice()
     (told,) = await seen(olga, labels={ON_LOGIN: "yes"})
     assert "the dbas" in told
     assert await seen(other) == []

@@ -20,9 +20,9 @@ from teleport.policy import alerts
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def an_alert(name: str, severity: str = "LOW", age: int = 0, **labels: str) -> ClusterAlert:
+def an_alert(name: str, severity: str = "LOW", age: int = 0, labels: dict[str, str] | None = None) -> ClusterAlert:
     return ClusterAlert(
-        metadata=Metadata(name=name, labels=labels, expires=NOW + timedelta(hours=1)),
+        metadata=Metadata(name=name, labels=labels or {}, expires=NOW + timedelta(hours=1)),
         spec=ClusterAlertSpec(severity=severity, message=name, created=NOW - timedelta(minutes=age)),  # type: ignore[arg-type]
     )
 
@@ -46,7 +46,7 @@ def test_an_alert_is_for_whom_its_labels_name(labels: dict[str, str], held: tupl
     def holds(kind: str, verb: str) -> bool:
         return f"{kind}:{verb}" in held
 
-    assert alerts.is_for(an_alert("one", **labels), holds, {"dbas"}) is is_for
+    assert alerts.is_for(an_alert("one", labels=labels), holds, {"dbas"}) is is_for
 
 
 def names(found: list[ClusterAlert]) -> list[str]:
@@ -58,13 +58,13 @@ def test_the_most_severe_come_first_then_the_newest() -> None:
     assert names(alerts.shown(given, NOW)) == ["high", "mid", "new", "old"]
     assert alerts.shown(given, NOW + timedelta(hours=1)) == []
     assert names(alerts.shown(given, NOW, acknowledged={"high", "gone"})) == ["mid", "new", "old"]
-    labelled = [*given, an_alert("mine", place="here")]
+    labelled = [*given, an_alert("mine", labels={"place": "here"})]
     assert names(alerts.shown(labelled, NOW, labels={"place": "here"})) == ["mine"]
 
 
 def test_one_as_severe_supersedes_another_while_it_is_shown() -> None:
     low, high = an_alert("a", "LOW"), an_alert("a", "HIGH")
-    by = an_alert("b", "MEDIUM", **{SUPERSEDES: "a"})
+    by = an_alert("b", "MEDIUM", labels={SUPERSEDES: "a"})
     assert names(alerts.shown([low, by], NOW)) == ["b"]
     assert names(alerts.shown([high, by], NOW)) == ["a", "b"]
     assert names(alerts.shown([low, by], NOW, acknowledged={"b"})) == ["a"]

@@ -20,6 +20,7 @@ from teleport.model.codec import decode_json, to_plain
 from teleport.model.resources.cluster_alert import ClusterAlert
 
 _LISTED = "ls"
+_HEADERS = ("ID", "Severity", "Expires In", "Message")
 
 
 def arguments(parser: Arguments) -> None:
@@ -64,17 +65,16 @@ def _ls(options: Namespace) -> int:
         print("no alerts")
         return 0
     now = SystemClock().now()
-    if options.verbose:
-        headers = ("ID", "Severity", "Expires In", "Message", "Created", "Acknowledged", "Labels")
-        rows = [
-            (*_row(alert, now), moment(alert.spec.created), "yes" if hidden else "no", output.labels(alert.labels))
-            for alert, hidden in found
-        ]
-        print(output.table(headers, rows))
-        return 0
-    headers = ("ID", "Severity", "Expires In", "Message")
     rows = [_row(alert, now) for alert, _ in found]
-    print(output.table(headers, rows, columns=output.terminal_columns(), flexible="Message"))
+    if not options.verbose:
+        print(output.table(_HEADERS, rows, columns=output.terminal_columns(), flexible="Message"))
+        return 0
+    more = [
+        (moment(alert.spec.created), "yes" if hidden else "no", output.labels(alert.labels))
+        for alert, hidden in found
+    ]
+    headers = (*_HEADERS, "Created", "Acknowledged", "Labels")
+    print(output.table(headers, [(*row, *rest) for row, rest in zip(rows, more, strict=True)]))
     return 0
 
 

@@ -178,9 +178,8 @@ def _decided(
         reason = options.request_reason or _reason(ask, prompt.ask)
         request = requests.read(client.call(routes.CREATE, replace(ask.wanted, reason=reason)))
     if request.spec.state == "PENDING":
-        _tell(
-            f"Request {request.name} waits for approval. When it comes later: tsh login --request-id={request.name}"
-        )
+        later = f"tsh login --request-id={request.name}"
+        _tell(f"Request {request.name} waits for approval. Should it come later: {later}")
         request = access_requests.wait_for_decision(client, request.name, _Progress())
     told = f": {request.spec.resolve_reason}" if request.spec.resolve_reason else ""
     if request.spec.state == "DENIED":

@@ -1,0 +1,38 @@
+"""Files of a profile that belong together are read and written as one."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from teleport.client.files import read_text, together, write_private
+
+
+def test_a_reader_never_sees_some_of_each(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("key", "certificate")]
+    for name in names:
+        write_private(name, "first")
+    is_half_written, may_go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with together(str(tmp_path), writes=True):
+            write_private(names[0], "second")
+            is_half_written.set()
+            may_go_on.wait(30)
+            write_private(names[1], "second")
+
+    def read() -> None:
+        with together(str(tmp_path)):
+            seen.extend(read_text(name) for name in names)
+
+    seen: list[str] = []
+    writer, reader = threading.Thread(target=write), threading.Thread(target=read)
+    writer.start()
+    assert is_half_written.wait(30)
+    reader.start()
+    reader.join(0.2)
+    assert seen == []
+    may_go_on.set()
+    writer.join(30)
+    reader.join(30)
+    assert seen == ["second", "second"]
