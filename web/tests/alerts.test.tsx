@@ -21,7 +21,9 @@ beforeEach(() => {
 it("shows what the cluster wants people to read, as text, until it is closed", async () => {
   network.on("GET /v1/alerts", { alerts: ALERTS });
   open("/account");
-  const bar = within((await screen.findByText("Away on <b>Sunday</b>")).closest("[role=status]") as HTMLElement);
+  const bar = within(
+    (await screen.findByText("Away on <b>Sunday</b>")).closest("[role=status]") as HTMLElement,
+  );
   expect(bar.getByRole("link").getAttribute("href")).toBe("https://goteleport.com/docs/");
   await userEvent.click(bar.getByRole("button", { name: "Close" }));
   expect(screen.queryByText("Away on <b>Sunday</b>")).toBeNull();
