@@ -153,8 +153,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(resources.DELETE, parts.resources.delete),
         _bind(access.EXPLAIN, parts.access.explain),
         *_asking(parts.access_requests),
-        *_lists(parts.access_lists),
-        *_alerts(parts.alerts),
+        *_lists(parts.access_lists, parts.alerts),
         *_sessions(parts),
         _bind_stream(changes.WATCH, parts.watching.watch),
         _bind(cluster.STATUS, parts.public.status),
@@ -177,7 +176,8 @@ def _asking(parts: AccessRequests) -> list[Binding[Caller]]:
     ]
 
 
-def _lists(parts: ListParts) -> list[Binding[Caller]]:
+def _lists(parts: ListParts, desk: AlertDesk) -> list[Binding[Caller]]:
+    """And the alerts that tell their owners of reviews, among others."""
     return [
         _bind(access_lists.LIST, parts.members.lists),
         _bind(access_lists.GET, parts.members.get),
@@ -188,11 +188,6 @@ def _lists(parts: ListParts) -> list[Binding[Caller]]:
         _bind(access_lists.REVIEW, parts.reviews.review),
         _bind(access_lists.REVIEWS, parts.reviews.reviews),
         _bind(access_lists.AUDIENCE, parts.members.audience),
-    ]
-
-
-def _alerts(desk: AlertDesk) -> list[Binding[Caller]]:
-    return [
         _bind(alerts.LIST, desk.list),
         _bind(alerts.CREATE, desk.create),
         _bind(alerts.ACKNOWLEDGEMENTS, desk.acknowledgements),
