@@ -20,6 +20,7 @@ from harness.ports import free_port
 from harness.processes import BIN, until
 from harness.stock_sshd import StockSshd
 from harness.terminals import OnTerminal
+from harness.visitors import Visitor
 
 SERVER = f"{LOGIN}@stock"
 OVER_SSH = f"{LOGIN}@stock.alpha.example"
@@ -237,3 +238,54 @@ def test_recorded_servers_are_not_reached_through_forwards(
             assert refused.status != 0
             assert "use `tsh ssh stock`" in refused.err
     told(cluster, "behind", "port", addr=f"127.0.0.1:{stock.port}", code="T3003E")
+
+
+WATCHING = f"""kind: role
+version: v7
+metadata: {{name: stock-watched}}
+spec:
+  allow:
+    logins: ['{LOGIN}']
+    node_labels: {{'*': '*'}}
+    require_session_join:
+    - {{name: four-eyes, filter: 'contains(user.spec.roles, "stock-helper")', kinds: [ssh], modes: [moderator],
+       count: 1, on_leave: pause}}
+---
+kind: role
+version: v7
+metadata: {{name: stock-helper}}
+spec:
+  allow:
+    join_sessions:
+    - {{name: all, roles: [stock-watched], kinds: [ssh], modes: [moderator]}}
+"""
+
+
+def test_a_session_there_is_moderated_by_tsh(cluster: Cluster, stock: StockSshd, tmp_path: Path) -> None:
+    cluster.tctl("create", "-f", text=WATCHING).ok()
+    owner = Visitor(cluster, tmp_path / "owner", "olga", roles="stock-watched")
+    helper = Visitor(cluster, tmp_path / "helper", "max", roles="stock-helper")
+    proof = tmp_path / "proof"
+    refused = owner.tsh("scp", __file__, f"{SERVER}:{proof}")
+    assert refused.status != 0
+    assert "requires others to be present" in refused.err
+    with OnTerminal(owner.words("ssh", SERVER), owner.environment) as own:
+        own.see("requires that others are present")
+        own.send(f"touch {proof}\n")
+        sid = str(helper.tsh("sessions", "ls", "--format=json").ok().json[0]["metadata"]["name"])
+        words = helper.words("join", "--mode=moderator", sid)
+        with OnTerminal(words, helper.environment) as watching:
+            own.see("the session begins")
+            own.run("echo seen-$((1+1))", "seen-2")
+            watching.see("seen-2")
+            watching.send("\x03")
+            assert watching.ended() == 0
+        own.see("the session is paused")
+        own.send(f"touch {proof}\n")
+        with OnTerminal(words, helper.environment) as watching:
+            own.see("the session goes on")
+            own.run("echo again-$((1+1))", "again-2")
+            watching.send("t")
+            assert own.ended() != 0
+        assert "terminated by max" in own.shown
+    assert not proof.exists()

@@ -163,7 +163,9 @@ def test_it_waits_for_a_moderator_and_ends_without(cluster: Cluster, agent: Agen
     refused = owner.tsh("ssh", f"{LOGIN}@behind", f"touch {proof}")
     assert refused.status != 0
     assert "requires others to be present" in refused.err
-    assert owner.tsh("scp", __file__, f"{LOGIN}@behind:{proof}").status != 0
+    refused = owner.tsh("scp", __file__, f"{LOGIN}@behind:{proof}")
+    assert refused.status != 0
+    assert "requires others to be present" in refused.err
     assert not proof.exists()
 
 

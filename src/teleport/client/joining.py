@@ -21,7 +21,7 @@ PRINCIPAL = "-teleport-internal-join"
 
 
 class JoinRequest(NamedTuple):
-    """`host_id` is the host that the cluster says runs the session."""
+    """`host_id` is the node that the cluster says the session is on."""
 
     session: str
     mode: str

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 from teleport.client import ssh_connection  # isort: skip
 import asyncssh
 
 from teleport.foundation.errors import AccessDenied, BadParameter, NotFound, TeleportError, Unavailable
+
+LAST_WORDS = 5.0
+MAX_SAID = 4096
 
 
 def from_home(path: str) -> str:
@@ -21,6 +25,25 @@ def safe_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\0" in name or (os.sep != "/" and (os.sep in name or ":" in name)):
         raise BadParameter(f"the server named a file {name!r}, which would be written elsewhere")
     return name
+
+
+async def open_client(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    """Raises AccessDenied with what the server says where it serves no files to this person."""
+    writer, reader, errors = await connection.open_session(subsystem="sftp", encoding=None)
+    try:
+        return await asyncssh.sftp.start_sftp_client(
+            connection, asyncio.get_running_loop(), "strict", reader, writer, "utf-8", "strict", 3
+        )
+    except (OSError, asyncssh.Error) as problem:
+        said = b""
+        with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
+            async with asyncio.timeout(LAST_WORDS):
+                while len(said) < MAX_SAID and (piece := await errors.read(MAX_SAID)):
+                    said += piece
+        reason = said[:MAX_SAID].decode("utf-8", "replace").strip().removeprefix("teleport: ")
+        if not reason:
+            raise
+        raise AccessDenied(reason) from problem
 
 
 class Explained:

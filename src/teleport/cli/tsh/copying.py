@@ -54,4 +54,4 @@ async def _client(dialled: _Dialled, ends: contextlib.AsyncExitStack, *, insecur
     connection = await ssh_connection.connect(reached, wanted, account.ssh(), insecure=insecure)
     ends.callback(connection.close)
     with sftp.Explained():
-        return await connection.start_sftp_client()
+        return await sftp.open_client(connection)

@@ -28,7 +28,8 @@ def run(options: Namespace) -> int:
     spec = decode_json(shown.tracker, SessionTracker).spec
     if spec.kind != "ssh":
         raise Unsupported(f"sessions of kind {spec.kind} cannot be joined yet")
+    node = spec.address or spec.host_id  # where the session is seen to run, also where a proxy serves it
     request = joining.JoinRequest(
-        spec.session_id, options.mode, spec.host_id, bool(options.insecure), options.mfa_mode or "auto"
+        spec.session_id, options.mode, node, bool(options.insecure), options.mfa_mode or "auto"
     )
     return joining.run(account, request)
