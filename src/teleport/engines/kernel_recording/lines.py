@@ -10,6 +10,9 @@ import ipaddress
 import json
 import os
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from teleport.engines.kernel_recording.program import MAX_ARGUMENTS, TEXT_SIZE
 
@@ -152,7 +155,7 @@ class LineReader:
 
     def feed(self, line: bytes) -> list[Line]:
         try:
-            message = json.loads(line.decode("utf-8", "surrogateescape"))
+            message = _message(line)
             kind, data = message["type"], message["data"]
             match kind:
                 case "printf":
@@ -221,6 +224,13 @@ class LineReader:
     def _give_up(self, key: tuple[int, int]) -> list[Line]:
         """Some of its arguments were lost: the command is told with those that came."""
         return [Lost(1), self._open.pop(key).finished()]
+
+
+def _message(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # names that are no text, in which bpftrace sees no fault
+        return json.loads(line.decode("utf-8", "surrogateescape"))
 
 
 def shown(text: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,9 @@ from teleport.engines.kernel_recording.program import MAX_TASKS, TEXT_SIZE, prog
 Take = Callable[[list[Line]], Awaitable[None]]
 SILENCE = 60.0
 """Seconds without a line, of which ten are due each second, after which it counts as dead. Its start takes some."""
+_INTERVAL = 0.05
+"""Seconds between two looks: to wake for every line would cost more than all the lines."""
+_PIPE = 1 << 20
 _PIECE = 1 << 14
 _MAX_LINE = 1 << 22
 _MAX_COMPLAINT = 400
@@ -35,14 +39,25 @@ class Tracer:
 
         `take` may be slow: what the kernel tells meanwhile waits in buffers of fixed size, then is counted as lost.
         """
-        process = self._process = await asyncio.create_subprocess_exec(
-            *self._words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, env=self._environment(), start_new_session=True,
-        )  # fmt: skip
+        output, theirs = os.pipe()
+        os.set_blocking(output, False)
+        with suppress(OSError):
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE)
+        try:
+            process = self._process = await asyncio.create_subprocess_exec(
+                *self._words, stdin=asyncio.subprocess.DEVNULL, stdout=theirs, stderr=asyncio.subprocess.PIPE,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(theirs)
         complaints = asyncio.get_running_loop().create_task(self._hear_complaints(process))
         try:
-            why = await self._read(process, take)
+            why = await self._read(output, take)
         finally:
+            os.close(output)
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
@@ -68,24 +83,28 @@ class Tracer:
             "BPFTRACE_PERF_RB_PAGES": str(self._pages),
         }
 
-    async def _read(self, process: asyncio.subprocess.Process, take: Take) -> str:
+    async def _read(self, output: int, take: Take) -> str:
         """Why nothing more is read; empty when it ended."""
-        assert process.stdout is not None
+        loop = asyncio.get_running_loop()
         reader = LineReader()
-        rest = b""
+        rest, heard = b"", loop.time()
         while True:
-            try:
-                async with asyncio.timeout(SILENCE):
-                    piece = await process.stdout.read(_PIECE)
-            except TimeoutError:
+            await asyncio.sleep(_INTERVAL)
+            while True:
+                try:
+                    piece = os.read(output, _PIECE)
+                except BlockingIOError:
+                    break
+                if not piece:
+                    return ""
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > _MAX_LINE:
+                    return "it wrote a line without an end"
+                await take([seen for line in lines if line.strip() for seen in reader.feed(line)])
+                await asyncio.sleep(0)
+                heard = loop.time()
+            if loop.time() - heard > SILENCE:
                 return f"it told nothing for {SILENCE:g} seconds"
-            if not piece:
-                return ""
-            *lines, rest = (rest + piece).split(b"\n")
-            if len(rest) > _MAX_LINE:
-                return "it wrote a line without an end"
-            await take([seen for line in lines if line.strip() for seen in reader.feed(line)])
-            await asyncio.sleep(0)
 
     async def _hear_complaints(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None

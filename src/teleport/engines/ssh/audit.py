@@ -180,9 +180,13 @@ class Audit:
 
     # -- what the kernel sees
 
-    def kernel_saw(self, kind: type[SessionEvent], **fields: object) -> Event | None:
+    def event_of_kernel(self, kind: type[E], sid: str) -> E:
+        """What all events of a kind have in common that the kernel tells of a session."""
+        return self._event(kind, sid=sid)
+
+    def kernel_saw(self, event: SessionEvent) -> Event | None:
         """Also where the proxy tells the rest: only this host sees it."""
-        return self._post(self._event(kind, **fields))
+        return self._post(event)
 
     # -- commands and subsystems
 

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
+
 from teleport.engines.kernel_recording.lines import Command, Connected, Exit, Opened, Seen
 from teleport.engines.kernel_recording.recorder import Watch
 from teleport.engines.ssh.visit import Visit
@@ -13,6 +15,7 @@ from teleport.model.events.base import Event, SessionEvent
 from teleport.model.events.session import CommandExecuted, FileOpened, NetworkConnected, ProcessExited
 
 CONNECT = 0
+_GOOD_FOR = 1.0
 SIGHTED = "the kernel tells again what this session does"
 
 
@@ -27,6 +30,8 @@ class KernelWatch:
         self._note = note
         self._warn = warn
         self._numbers = itertools.count(1)
+        self._common: dict[type[SessionEvent], SessionEvent] = {}
+        self._are_good_until = 0.0
         self._is_blind = False
         self.is_strict = visit.admission.must_be_recorded
         self.id = 0
@@ -51,9 +56,21 @@ class KernelWatch:
             self._warn(SIGHTED, False)
 
     def _tell(self, kind: type[SessionEvent], **fields: object) -> None:
-        event = self._visit.audit.kernel_saw(kind, sid=self._sid, ei=next(self._numbers), cgroup_id=self.id, **fields)
-        if event is not None:
-            self._note(event)
+        event = msgspec.structs.replace(self._begun(kind), ei=next(self._numbers), cgroup_id=self.id, **fields)
+        told = self._visit.audit.kernel_saw(event)
+        if told is not None:
+            self._note(told)
+
+    def _begun(self, kind: type[SessionEvent]) -> SessionEvent:
+        """With what does not differ from one event to the next, looked up anew each second: events may be many."""
+        now = self._visit.post.clock.monotonic()
+        if now >= self._are_good_until:
+            self._common.clear()
+            self._are_good_until = now + _GOOD_FOR
+        event = self._common.get(kind)
+        if event is None:
+            event = self._common[kind] = self._visit.audit.event_of_kernel(kind, self._sid)
+        return event
 
 
 def watch_session(
