@@ -7,7 +7,7 @@ import { Page } from "../parts/Page";
 import { Problem } from "../parts/Problem";
 import { WaitingRows } from "../parts/Waiting";
 import { useWords } from "../words";
-import { Standings } from "./Standings";
+import { DueMark, Standings } from "./Standings";
 
 const PAGE = 50;
 
@@ -61,7 +61,8 @@ export function AccessLists() {
                 >
                   {list.spec.title}
                 </Link>
-                <Standings list={list} standing={standing} />
+                <Standings standing={standing} />
+                {standing.runs ? <DueMark list={list} standing={standing} /> : null}
               </div>
               {list.spec.description ? (
                 <p className="break-words text-soft text-sm">{list.spec.description}</p>

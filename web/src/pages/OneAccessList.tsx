@@ -13,7 +13,7 @@ import { AddMember } from "./AddMember";
 import { dueOf, frequencyOf, givenBy, KIND_LIST, pathOf } from "./list";
 import { RemoveMember } from "./RemoveMember";
 import { ReviewList } from "./ReviewList";
-import { Standings } from "./Standings";
+import { DueMark, Standings } from "./Standings";
 
 /** `titles` are of lists inside that the person may open. */
 interface Opened {
@@ -111,6 +111,7 @@ function Shown({ name }: { name: string }) {
         <ReviewList
           list={opened.list}
           members={opened.members}
+          titles={opened.titles}
           close={close}
           reviewed={(next) => finish(t("lists.reviewed", { when: day(next) }))}
         />
@@ -125,7 +126,6 @@ function About({ opened, day }: { opened: Opened; day: Day }) {
   const { t } = useWords();
   const { list, standing, titles } = opened;
   const { spec } = list;
-  const due = dueOf(list, standing);
   const next = spec.audit?.next_audit_date;
   const facts: [string, string[]][] = [
     [t("lists.grants"), givenBy(spec.grants, t)],
@@ -137,16 +137,12 @@ function About({ opened, day }: { opened: Opened; day: Day }) {
     <Panel title={t("lists.about")} text={spec.description ?? ""}>
       <dl className="grid gap-x-6 gap-y-4 sm:grid-cols-2">
         <Fact name={t("lists.standing")}>
-          {standing.is_owner || standing.is_member || standing.runs ? (
-            <Standings list={list} standing={standing} />
-          ) : null}
+          <Standings standing={standing} />
           {!standing.is_owner && !standing.is_member ? <span>{t("lists.onlySeen")}</span> : null}
         </Fact>
         <Fact name={t("lists.next")}>
           <span>{next ? day(next) : t("lists.unplanned")}</span>
-          {next && due !== "later" ? (
-            <Badge tone={due === "late" ? "bad" : "care"}>{t(`lists.due.${due}`)}</Badge>
-          ) : null}
+          <DueMark list={list} standing={standing} />
           <span className="text-soft">{t(`lists.every.${frequencyOf(list)}`)}</span>
         </Fact>
         <Fact name={t("lists.owners")}>

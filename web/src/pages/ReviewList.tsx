@@ -12,6 +12,7 @@ import { FREQUENCIES, type Frequency, frequencyOf, pathOf } from "./list";
 export function ReviewList(props: {
   list: AccessList;
   members: Member[];
+  titles: Record<string, string>;
   close: () => void;
   reviewed: (next: string) => void;
 }) {
@@ -59,7 +60,7 @@ export function ReviewList(props: {
                   checked={!leaving.includes(name)}
                   onChange={(event) => keep(name, event.target.checked)}
                 />
-                <span className="min-w-0 break-words">{name}</span>
+                <span className="min-w-0 break-words">{props.titles[name] ?? name}</span>
               </label>
             ))}
           </fieldset>

@@ -9,7 +9,7 @@ export function Panel(props: { title: string; text?: string; aside?: ReactNode; 
       className="max-w-3xl rounded-xl border border-line bg-card p-5 shadow-card lg:p-6"
     >
       <div className="mb-4 flex flex-wrap items-start justify-between gap-3">
-        <div>
+        <div className="min-w-0 flex-1 basis-64">
           <h2 id={id} className="font-semibold">
             {props.title}
           </h2>
