@@ -132,6 +132,16 @@ async def test_the_access_ends_and_the_session_goes_on(side: WebSide, lena: Clie
     assert (await assume(browser, name)).status == 403
 
 
+async def test_what_comes_after_is_not_cut_by_what_was_short(side: WebSide, lena: Client) -> None:
+    """The login is the source of each certificate, not the shorter one that stands in for it."""
+    browser = await side.entered("alice", "dev")
+    short = await approved(browser, lena, roles=["dba"], max_duration="PT5M")
+    long = await approved(browser, lena, roles=["dba"], max_duration="PT2H")
+    first = datetime.fromisoformat((await assume(browser, short)).json["access_ends"])
+    then = datetime.fromisoformat((await assume(browser, long, drop=(short,))).json["access_ends"])
+    assert then - first > timedelta(hours=1)
+
+
 async def test_a_proxy_forgets_access_on_time(side: WebSide, lena: Client) -> None:
     """Not only when it asks auth again."""
     browser = await side.entered("alice", "dev")
