@@ -34,6 +34,10 @@ Send = Callable[[Sequence[bytes]], Awaitable[None]]
 MAX_WAITING = 20_000
 BEHIND = 2_000
 _GATHER = 0.02
+_APART = 0.25
+"""Seconds from one batch that was not full to the next: each costs the log as much as a hundred events in it."""
+_FULL = 128 << 10
+"""Bytes of a batch behind which more is waiting."""
 _SEND_TIMEOUT = 30.0
 _DISK_RETRY = 2.0
 _PARTING = 3.0
@@ -173,19 +177,21 @@ class Emitter:
                 async with asyncio.timeout(_LOOK_AROUND):
                     await self._spooled.wait()
             self._spooled.clear()
-            if await self._send_spooled():
+            if await self._send_spooled(_APART):
                 backoff.reset()
             else:
                 self._spooled.set()
                 await asyncio.sleep(backoff.next_delay())
 
-    async def _send_spooled(self) -> bool:
+    async def _send_spooled(self, apart: float) -> bool:
         """Send what the spool holds. False when the log does not answer, or the disk."""
         try:
             while lines := await self._in_thread(self._spool.peek):
                 if not await self._send_batch(lines):
                     return False
                 await self._in_thread(self._spool.discard)
+                if sum(map(len, lines)) < _FULL:
+                    await asyncio.sleep(apart)
         except OSError as error:
             log.warning("events on disk cannot be read now", error=error)
             return False
@@ -233,7 +239,7 @@ class Emitter:
             await self._write_waiting()
         try:
             async with asyncio.timeout(_PARTING):
-                await self._send_spooled()
+                await self._send_spooled(0)
         except (TimeoutError, OSError):
             log.info("events stay on disk for the next start")
         await self._in_thread(self._spool.close)

@@ -30,10 +30,12 @@ class Log:
         self.is_away = False
         self.refuses = ""
         self.grew = asyncio.Event()
+        self.batches: list[int] = []
 
     async def send(self, lines: Sequence[bytes]) -> None:
         if self.is_away:
             raise Unavailable("away")
+        self.batches.append(len(lines))
         events = [decode_event(line) for line in lines]
         if self.refuses and any(getattr(event, "command", "") == self.refuses for event in events):
             raise BadParameter("not this one")
@@ -71,6 +73,21 @@ async def test_events_arrive_in_order_with_id_and_time(tmp_path: Path) -> None:
         assert await log.until(500) == [str(number) for number in range(500)]
         assert len({event.uid for event in posted}) == 500
         assert all(event.time and event.cluster_name == "c" for event in posted)
+
+
+async def test_the_first_is_sent_at_once_and_those_close_behind_it_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_APART", 3600.0)
+    log = Log()
+    async with emitting(log, tmp_path) as emitter:
+        emitter.post(Executed(command="first"))
+        await log.until(1)
+        for number in range(5):
+            await emitter.emit(Executed(command=str(number)))
+        assert log.batches == [1]
+    assert log.commands == ["first", "0", "1", "2", "3", "4"]
+    assert log.batches == [1, 5]
 
 
 async def test_what_waits_while_the_log_is_away_arrives_later_in_order(
