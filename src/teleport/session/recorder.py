@@ -1,14 +1,18 @@
 """Records a session while it runs: frames gather in memory for half a second, then go as one part to disk or auth.
 
-Nothing here blocks the loop: parts are packed and written by a few threads. A recorder that falls behind says so
-(`is_behind`), and whoever feeds it waits. When nothing more is taken, the recorder fails once and for all, and its
-`on_failure` is called: a session that must be recorded ends. A streamed one whose cluster is away calls `on_detour`.
+Nothing here blocks the loop: parts are packed and written by a few threads. All recorders hand over at the same
+moments, so that what they gathered goes to a thread together: handing over costs more than a part with a few keys in
+it. A recorder that falls behind says so (`is_behind`), and whoever feeds it waits. When nothing more is taken, the
+recorder fails once and for all, and its `on_failure` is called: a session that must be recorded ends. A streamed one
+whose cluster is away calls `on_detour`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -36,6 +40,10 @@ INTERVAL = 0.5
 FULL_BATCH = 1 << 20
 BEHIND = 8 << 20
 CAUGHT_UP = 2 << 20
+_SWITCH_INTERVAL = 0.0005
+"""Seconds for which a thread that packs keeps the interpreter from the loop, which has keys to echo."""
+
+_Part = tuple[OpenRecording, int, list[Frame], "asyncio.Future[None]"]
 
 
 class Destination(Protocol):
@@ -71,6 +79,8 @@ class RecorderFactory:
         self._spool = spool
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="recorder")
+        self._disk = _Disk(self._threads, threads)
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL))
         self._sink = sink
         self._streams = TaskOwner("recording stream")
 
@@ -91,7 +101,7 @@ class RecorderFactory:
             file = await loop.run_in_executor(self._threads, self._spool.create, info)
         except OSError as error:
             raise Unavailable(f"the session cannot be recorded: {error}") from error
-        return Recorder(_OnDisk(file, self._threads), self._clock, self._on_complete)
+        return Recorder(_OnDisk(file, self._disk), self._clock, self._on_complete)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -173,7 +183,12 @@ class Recorder:
         if self._gathered >= FULL_BATCH:
             self._hand_over()
         elif self._timer is None:
-            self._timer = self._loop.call_later(INTERVAL, self._hand_over)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Hand over at the next of the moments at which all do."""
+        now = self._loop.time()
+        self._timer = self._loop.call_at((now // INTERVAL + 1) * INTERVAL, self._hand_over)
 
     def _hand_over(self) -> None:
         """Give what was gathered to a thread; called again by its end when more has come."""
@@ -198,7 +213,7 @@ class Recorder:
         if self._gathered >= FULL_BATCH:
             self._hand_over()
         elif self._frames and self._timer is None:
-            self._timer = self._loop.call_later(INTERVAL, self._hand_over)
+            self._wait()
         if self._was_behind and self._gathered + self._writing <= CAUGHT_UP:
             self._was_behind = False
             self.on_caught_up()
@@ -212,24 +227,64 @@ class Recorder:
             self.on_failure(self.failure)
 
 
+class _Disk:
+    """Writes parts by threads: those that are asked for at the same moment go in at most a job for each thread."""
+
+    def __init__(self, threads: ThreadPoolExecutor, most: int) -> None:
+        self.threads = threads
+        self._most = most
+        self._due: list[_Part] = []
+
+    def write(self, file: OpenRecording, number: int, frames: list[Frame]) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        if not self._due:
+            loop.call_soon(self._submit, loop)
+        self._due.append((file, number, frames, done))
+        return done
+
+    def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
+        due, self._due = self._due, []
+        share = -(-len(due) // self._most)
+        for start in range(0, len(due), share):
+            self.threads.submit(_write_parts, loop, due[start : start + share])
+
+
 class _OnDisk:
     """A Destination: this host's spool."""
 
-    def __init__(self, file: OpenRecording, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, file: OpenRecording, disk: _Disk) -> None:
         self.sid = file.sid
         self._file = file
-        self._threads = threads
-        self._loop = asyncio.get_running_loop()
+        self._disk = disk
 
     def write(self, number: int, frames: list[Frame]) -> asyncio.Future[None]:
-        return self._loop.run_in_executor(self._threads, _write_part, self._file, number, frames)
+        return self._disk.write(self._file, number, frames)
 
     def hasten(self) -> None:
         """A disk is as quick as it is."""
 
     async def complete(self, is_whole: bool) -> None:
-        await self._loop.run_in_executor(self._threads, self._file.complete, is_whole)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk.threads, self._file.complete, is_whole)
 
 
-def _write_part(file: OpenRecording, number: int, frames: list[Frame]) -> None:
-    file.append(encode_part(number, frames))
+def _write_parts(loop: asyncio.AbstractEventLoop, parts: Sequence[_Part]) -> None:
+    """In a thread. Each recorder is told as soon as its own part is on disk, or is not."""
+    for file, number, frames, done in parts:
+        problem: BaseException | None = None
+        try:
+            file.append(encode_part(number, frames))
+        except BaseException as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+            loop.call_soon_threadsafe(_settle, done, problem)
+
+
+def _settle(done: asyncio.Future[None], problem: BaseException | None) -> None:
+    if done.done():
+        return
+    if problem is None:
+        done.set_result(None)
+    else:
+        done.set_exception(problem)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from teleport.foundation.errors import Unavailable
 from teleport.session import recorder as module
 from teleport.session.player import read_frames
 from teleport.session.recorder import Recorder, RecorderFactory
-from teleport.session.recording_spool import RecordingSpool
+from teleport.session.recording_spool import OpenRecording, RecordingSpool
 from teleport.wire.recording import Ended, Frame, Printed, RecordingEnd, RecordingInfo, Resized, Started
 from teleport.wire.terminal import TerminalSize
 
@@ -36,14 +38,14 @@ def factory(spool: RecordingSpool) -> Iterator[RecorderFactory]:
     factory.close()
 
 
-async def opened(factory: RecorderFactory) -> Recorder:
-    info = RecordingInfo(sid=SID, user="alice", login="root", started=datetime(2026, 1, 1, tzinfo=UTC))
+async def opened(factory: RecorderFactory, sid: str = SID) -> Recorder:
+    info = RecordingInfo(sid=sid, user="alice", login="root", started=datetime(2026, 1, 1, tzinfo=UTC))
     return await factory.open(info)
 
 
-async def on_disk(spool: RecordingSpool) -> list[Frame]:
+async def on_disk(spool: RecordingSpool, sid: str = SID) -> list[Frame]:
     async def content() -> AsyncIterator[bytes]:
-        yield (spool.directory / SID / "recording").read_bytes()
+        yield (spool.directory / sid / "recording").read_bytes()
 
     return [frame async for frame in read_frames(content())]
 
@@ -92,6 +94,52 @@ async def test_who_feeds_too_fast_is_asked_to_wait_and_told_when_to_go_on(
     await asyncio.wait_for(caught_up.wait(), 10)
     assert (was_behind, recorder.is_behind) == (True, False)
     await recorder.finish(END)
+
+
+async def test_what_many_recorders_gathered_goes_to_few_threads(
+    factory: RecorderFactory, spool: RecordingSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sids = [str(uuid.uuid4()) for _ in range(40)]
+    recorders = [await opened(factory, sid) for sid in sids]
+    jobs: list[int] = []
+    write = module._write_parts
+
+    def counted(loop: asyncio.AbstractEventLoop, parts: Any) -> None:
+        jobs.append(len(parts))
+        write(loop, parts)
+
+    monkeypatch.setattr(module, "_write_parts", counted)
+    for recorder in recorders:
+        recorder.print(b"typed a letter")
+    async with asyncio.timeout(20):
+        while sum(jobs) < len(sids):
+            await asyncio.sleep(0.01)
+    assert len(jobs) <= 8, "a moment at which all hand over may fall between them"
+    await asyncio.gather(*(recorder.finish(END) for recorder in recorders))
+    for sid in sids:
+        printed = [frame.data for frame in await on_disk(spool, sid) if isinstance(frame, Printed)]
+        assert printed == [b"typed a letter"]
+
+
+async def test_one_recording_that_fails_takes_no_other_with_it(
+    factory: RecorderFactory, spool: RecordingSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = str(uuid.uuid4())
+    failing, sound = await opened(factory), await opened(factory, other)
+    append = OpenRecording.append
+
+    def choosy(self: OpenRecording, part: bytes) -> None:
+        if self.sid == SID:
+            raise OSError(5, "Input/output error")
+        append(self, part)
+
+    monkeypatch.setattr(OpenRecording, "append", choosy)
+    failing.print(b"lost")
+    sound.print(b"kept")
+    with pytest.raises(Unavailable, match="Input/output error"):
+        await failing.finish(END)
+    await sound.finish(END)
+    assert [frame.data for frame in await on_disk(spool, other) if isinstance(frame, Printed)] == [b"kept"]
 
 
 async def test_a_full_disk_fails_it_once_and_tells(

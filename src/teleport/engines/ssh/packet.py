@@ -170,6 +170,8 @@ class TunedConnection(SSHConnection):
     _is_congested = False
     _is_flooded = False
     _armed = 0.0
+    _has_begun = False
+    """Data of a channel has come: the client has set up its session, and sends at once itself."""
 
     # -- back pressure
 
@@ -267,7 +269,7 @@ class TunedConnection(SSHConnection):
 
     def take(self, data: memoryview) -> None:
         """What has arrived; nothing of it is kept but copies."""
-        if self._recv_seq < _SETTING_UP:
+        if self._recv_seq < _SETTING_UP and not self._has_begun:
             self._acknowledge_quickly()
         encryption = self._recv_encryption
         if type(encryption) is GCMEncryption and self._auth_complete and not self._decompressor and self._is_between:
@@ -377,6 +379,7 @@ class TunedConnection(SSHConnection):
             if state != "open" or not is_next or size > room or _HEAD + size + padding != len(content):
                 arrivals.leave()
                 return False
+            self._has_begun = True
             arrivals.keep(channel, size)
         else:
             arrivals.leave()
