@@ -190,7 +190,7 @@ def default_user(environment_user: str, stored: str) -> str:
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):
         raise BadParameter("who are you? use --user or TELEPORT_USER") from None
 
 
