@@ -203,6 +203,9 @@ def test_a_server_joins_by_one_command_and_renews_by_it(alice: Person, cluster: 
             assert (server.folder / "keys" / name).stat().st_mode & 0o77 == 0
         assert f"HostKey {server.folder / 'plain'}\n" in (server.folder / "keys" / "sshd.conf").read_text()
         until(lambda: alice.tsh("ssh", f"{LOGIN}@place=joined", "echo in").out == "in\n", "the server is reached")
+        nodes = cluster.tctl("nodes", "ls", "--format=json").ok().json
+        (expires,) = (node["metadata"]["expires"] for node in nodes if node["spec"]["hostname"] == "joining")
+        assert str(expires)[:10] in said  # it stays for as long as its host certificate is good
         first = (server.folder / "keys" / "ssh_host_teleport_key-cert.pub").read_bytes()
         edited = server.config.read_bytes()
         # again, without a token and with other labels

@@ -36,6 +36,7 @@ from teleport.model.codec import decode_document, encode_json
 from teleport.model.kinds import Kind
 from teleport.model.labels import ORIGIN
 from teleport.model.resource import Resource
+from teleport.model.resources.node import Node
 from teleport.model.resources.token import Token
 from teleport.policy import access
 from teleport.policy.actions import ActionContext
@@ -165,6 +166,8 @@ class Resources:
             await self._host_ids.seen(caller)
         now = self._cluster.clock.now()
         latest = now + MAX_HEARTBEAT_TTL
+        if isinstance(resource, Node) and resource.is_openssh:
+            latest = caller.known().expires  # nothing there tells of it again before the certificate is renewed
         resource.metadata.expires = min(resource.metadata.expires or now + HEARTBEAT_TTL, latest)
         if old is not None and _says_the_same(resource, old):
             try:

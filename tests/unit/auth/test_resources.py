@@ -274,6 +274,20 @@ class TestNodes:
         with pytest.raises(NotFound):
             await admin.get(Node, host_id)
 
+    async def test_a_server_without_an_agent_stays_for_as_long_as_its_certificate(self, cluster: TestCluster) -> None:
+        """It tells of itself when it joins and renews, and is silent in between."""
+        host_id = str(uuid.uuid4())
+        server = await cluster.host("Node", host_id)
+        node = Node(sub_kind="openssh", metadata=Metadata(name=host_id), spec=NodeSpec(hostname="web", addr="a:22"))
+        node.metadata.expires = cluster.clock.now() + timedelta(days=3650)
+        await server.put(node)
+        cluster.clock.advance(timedelta(hours=23))
+        admin = await cluster.admin()
+        assert (await admin.get(Node, host_id)).hostname == "web"
+        cluster.clock.advance(timedelta(hours=2))
+        with pytest.raises(NotFound):
+            await admin.get(Node, host_id)
+
     async def test_people_create_only_openssh_nodes(self, cluster: TestCluster) -> None:
         editor = await cluster.person("alice", "editor")
         with pytest.raises(BadParameter, match="openssh"):

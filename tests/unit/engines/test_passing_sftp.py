@@ -138,6 +138,18 @@ def test_a_file_is_told_with_its_bytes_and_hash(tmp_path: Path) -> None:
     assert (clerk.told[-1].read, clerk.told[-1].sha256) == (6, last.sha256)
 
 
+def test_a_link_is_named_as_the_server_wants_it(tmp_path: Path) -> None:
+    """Some clients follow the draft with servers whose name is not OpenSSH."""
+    clerk = Clerk()
+    ends = passing(clerk)
+    ends.passage = SftpPassage(ends, clerk, has_links_first=True)
+    ends.passage.from_client(INIT)
+    ends.settle()
+    ends.ask(sftp.SYMLINK, string(bytes(tmp_path / "link")) + string(b"target"))
+    assert (tmp_path / "link").readlink() == Path("target")
+    assert (clerk.told[-1].path, clerk.told[-1].target) == ("target", f"{tmp_path}/link")
+
+
 def test_what_is_asked_twice_under_one_number_is_not_confused(tmp_path: Path) -> None:
     """The numbers are the client's, and what they mean is kept here."""
     ends = passing(Clerk())

@@ -77,6 +77,7 @@ async def _register(client: Client, identity: HostIdentity, enrolment: Enrolment
         node = Node(metadata=Metadata(name=identity.host_id))
     node.sub_kind = "openssh"
     node.metadata.labels = dict(server.labels)
+    node.metadata.expires = identity.credentials.expires  # its host certificate is good for as long
     node.spec = NodeSpec(addr=server.address, hostname=enrolment.node_name)
     node.check()
     await client.put(node)

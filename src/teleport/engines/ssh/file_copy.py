@@ -27,6 +27,11 @@ _LINKS_FIRST: Final = ("AsyncSSH", "-libssh_", "WinSCP")
 """In the versions of clients that follow the draft with every server that is not OpenSSH."""
 
 
+def has_links_first(client_version: str) -> bool:
+    """Whether such a client names a new link before its target, as OpenSSH does not."""
+    return any(name in client_version for name in _LINKS_FIRST)
+
+
 class Transfer:
     """What was carried of one file, as far as it is known."""
 
@@ -198,7 +203,7 @@ class FileCopy(CopyClerk):
             (*descriptors, self._link.theirs.fileno()),
             pam=pam_request(visit.admission, user, visit.connection.client_address[0]),
             scp=self._scp,
-            has_links_first=any(name in visit.link.client_version for name in _LINKS_FIRST),
+            has_links_first=has_links_first(visit.link.client_version),
             is_governed=self.is_governed,
             bases=rules.bases(self._host.home),
             cgroup=cgroup,

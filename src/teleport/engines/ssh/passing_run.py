@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from teleport.engines.ssh.channel import SessionChannel
-from teleport.engines.ssh.file_copy import CopyClerk
+from teleport.engines.ssh.file_copy import CopyClerk, has_links_first
 from teleport.engines.ssh.passing import Passage, Paths
 from teleport.engines.ssh.passing_scp import ScpPassage
 from teleport.engines.ssh.passing_sftp import SftpPassage
@@ -43,7 +43,8 @@ class PassingRun(PipeRun):
     async def _prepare(self) -> None:
         """Raises Unavailable."""
         if self._scp is None:
-            self._passage = SftpPassage(self, self._clerk)
+            links_first = has_links_first(self._channel.visit.link.client_version)
+            self._passage = SftpPassage(self, self._clerk, has_links_first=links_first)
         else:
             self._passage = await self._prepare_scp(self._scp)
         self._passage.open()

@@ -74,9 +74,11 @@ class Handle:
 class SftpPassage(SftpExchange):
     """What is asked for in an SFTP conversation that passes: decided and told."""
 
-    def __init__(self, sides: Sides, clerk: Clerk) -> None:
+    def __init__(self, sides: Sides, clerk: Clerk, *, has_links_first: bool = False) -> None:
+        """`has_links_first`: the client names a new link before its target, as the draft has it."""
         super().__init__(sides)
         self._clerk = clerk
+        self._has_links_first = has_links_first
         self._files = 0
         self._notes = 0
         self._home = ""
@@ -414,13 +416,15 @@ class SftpPassage(SftpExchange):
     def _symlink(self, number: int, request: Reader, body: bytes) -> None:
         """OpenSSH sends the target first, against the draft, and so does the log."""
         target, link = request.path(), request.path()
+        if self._has_links_first:
+            target, link = link, target
         if self._clerk.is_governed:
             try:
                 self._check("link", Found(posixpath.join(os.fsencode(self._home), link)), link, 0)
             except Refusal as refusal:
                 self._refuse(number, sftp.PERMISSION_DENIED, str(refusal))
                 return
-        self._ask(sftp.SYMLINK, body, self._told, number, SYMLINK, target, link)
+        self._ask(sftp.SYMLINK, string(target) + string(link), self._told, number, SYMLINK, target, link)
 
     def _extended(self, number: int, request: Reader, body: bytes) -> None:
         name = request.string()
