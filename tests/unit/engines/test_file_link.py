@@ -8,8 +8,11 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from teleport.engines.ssh.file_link import Answer, Bases, FileLink, Question, Told
+from teleport.engines.ssh import file_desk
+from teleport.engines.ssh.file_link import Answer, Bases, FileLink, Question, Told, read
 from teleport.foundation.service import TaskOwner
 
 
@@ -123,3 +126,12 @@ async def test_who_says_what_it_should_not_is_heard_no_more(link: Link) -> None:
         while not link.broken:
             await asyncio.sleep(0.01)
     assert link.clerk.taken == ["a"]
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=40), st.integers(0, 1 << 62))
+def test_every_action_is_read_as_it_was_told(path: bytes, target: bytes, error: str, size: int) -> None:
+    names = file_desk.text(path), file_desk.text(target)
+    message = file_desk.told(2, *names, {"read": size, "error": error, "sha256": file_desk.UNKNOWN})
+    assert read(message) == Told(
+        action=2, path=names[0], target=names[1], read=size, error=error, sha256=file_desk.UNKNOWN
+    )

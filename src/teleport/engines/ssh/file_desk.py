@@ -23,9 +23,11 @@ OPEN, CLOSE, SETSTAT, OPENDIR, READDIR, REMOVE, MKDIR, RMDIR, RENAME, SYMLINK, L
 )  # fmt: skip
 SIZE_FLAG, OWNER_FLAG, MODE_FLAG, TIME_FLAG = 1, 2, 4, 8
 UNKNOWN = "unknown"
+EMPTY = hashlib.sha256().hexdigest()
 MAX_TOLD = 4096
 _MAX_ANSWER = 64 << 10
 _MAX_NOTES = 20
+quoted = json.JSONEncoder().encode
 
 Attributes = Mapping[int, tuple[int, ...]]
 
@@ -44,21 +46,26 @@ class Digest:
     def __init__(self) -> None:
         self.size = 0
         self._position = 0
-        self._hash: Any = hashlib.sha256()
+        self._is_known = True
+        self._hash: Any = None
 
     def take(self, offset: int, data: bytes | memoryview) -> None:
         self.size += len(data)
-        if self._hash is None or not data:
+        if not self._is_known or not data:
             return
         if offset != self._position:
-            self._hash = None
+            self._is_known = False
             return
+        if self._hash is None:
+            self._hash = hashlib.sha256()
         self._hash.update(data)
         self._position += len(data)
 
     @property
     def text(self) -> str:
-        return self._hash.hexdigest() if self._hash is not None else UNKNOWN
+        if not self._is_known:
+            return UNKNOWN
+        return EMPTY if self._hash is None else str(self._hash.hexdigest())
 
 
 class OpenFile:
@@ -328,9 +335,9 @@ class Desk:
             raise
         self._tell(action, path, target, **facts)
 
-    def _tell(self, action: int, path: bytes, target: bytes = b"", **facts: object) -> None:
+    def _tell(self, action: int, path: bytes, target: bytes = b"", **facts: int | str) -> None:
         if self._link is not None:
-            self._say({"do": "tell", "action": action, "path": text(path), "target": text(target), **facts})
+            self._link.send(told(action, text(path), text(target), facts))
 
     def _say(self, message: dict[str, object]) -> None:
         assert self._link is not None
@@ -342,6 +349,12 @@ class Desk:
         if not answer:
             raise BrokenPipeError(errno.EPIPE, "the agent has gone")
         return answer
+
+
+def told(action: int, path: str, target: str, facts: Mapping[str, int | str]) -> bytes:
+    """The message that tells of an action. Numbers and texts only, laid out in half the time `dumps` takes."""
+    more = "".join(f',"{name}":{quoted(value) if isinstance(value, str) else value}' for name, value in facts.items())
+    return f'{{"do":"tell","action":{action},"path":{quoted(path)},"target":{quoted(target)}{more}}}'.encode("ascii")
 
 
 def change(target: bytes | int, given: Attributes, *, follow: bool = True) -> None:

@@ -82,9 +82,9 @@ class Malformed(Exception):
 class Reader:
     """Takes fields off a packet."""
 
-    def __init__(self, packet: memoryview) -> None:
+    def __init__(self, packet: memoryview, at: int = 0) -> None:
         self._packet = packet
-        self._at = 0
+        self._at = at
 
     def _take(self, size: int) -> memoryview:
         end = self._at + size
@@ -94,11 +94,19 @@ class Reader:
         self._at = end
         return taken
 
+    def _number(self, kind: struct.Struct) -> int:
+        at = self._at
+        self._at += kind.size
+        if self._at > len(self._packet):
+            raise Malformed
+        (found,) = kind.unpack_from(self._packet, at)
+        return int(found)
+
     def u32(self) -> int:
-        return int.from_bytes(self._take(4), "big")
+        return self._number(_u32)
 
     def u64(self) -> int:
-        return int.from_bytes(self._take(8), "big")
+        return self._number(_u64)
 
     def view(self) -> memoryview:
         return self._take(self.u32())
@@ -178,7 +186,7 @@ class Server:
         if kind == INIT:
             said = b"".join(string(name) + string(value) for name, value in EXTENSIONS.items())
             return framed(bytes((VERSION,)) + _u32.pack(3) + said)
-        request = Reader(packet[1:])
+        request = Reader(packet, 1)
         number = request.u32()
         try:
             if kind == READ:
