@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
-from fuzzing.doors import knock, proxy_doors, ssh_doors
+from fuzzing.doors import knock, proxy_doors
 from fuzzing.hunt import Hunt
+from fuzzing.ssh_doors import host_doors, ssh_doors
 from fuzzing.targets import TARGETS
 
 
@@ -41,8 +42,15 @@ def main() -> int:
 async def _knock_everywhere(seconds: float, seed: int, is_wanted: Callable[[str], bool]) -> list[str]:
     found: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        async with proxy_doors(Path(folder) / "proxy") as doors, ssh_doors(Path(folder)) as nodes:
-            for door in (*doors, *nodes):
+        places = [Path(folder) / name for name in ("proxy", "node", "host")]
+        for place in places:
+            place.mkdir()
+        async with (
+            proxy_doors(places[0]) as doors,
+            ssh_doors(places[1]) as nodes,
+            host_doors(places[2]) as hosts,
+        ):
+            for door in (*doors, *nodes, *hosts):
                 if is_wanted(door.name):
                     found += await knock(door, seconds, seed)
                     print(f"{door.name}: knocked")

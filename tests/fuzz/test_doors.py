@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzzing.doors import Door, knock, proxy_doors, ssh_doors
+from fuzzing.doors import Door, knock, proxy_doors
+from fuzzing.ssh_doors import host_doors, ssh_doors
 
 from teleport.foundation.logs import get_logger
 
@@ -18,10 +19,15 @@ async def test_a_proxy_stands(number: int, tmp_path: Path) -> None:
         assert not await knock(doors[number], SECONDS, seed=1)
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 async def test_a_node_stands(number: int, tmp_path: Path) -> None:
     async with ssh_doors(tmp_path) as doors:
         assert not await knock(doors[number], SECONDS, seed=1)
+
+
+async def test_a_proxy_that_goes_on_to_a_host_stands(tmp_path: Path) -> None:
+    async with host_doors(tmp_path) as doors:
+        assert not await knock(doors[0], SECONDS, seed=1)
 
 
 async def test_a_door_that_breaks_is_noticed() -> None:

@@ -107,3 +107,41 @@ async def test_a_break_interrupts_what_runs_on_a_terminal(here: Site) -> None:
             ended = await process.wait()
     assert "broken" in str(ended.stdout)
     assert ended.exit_status == 6
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"SSH-1.5-HALLO\n", b"Protocol major versions differ.\r\n"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"Invalid SSH identification string.\r\n"),
+        (b"\n", b"Invalid SSH identification string.\r\n"),
+    ],
+)
+async def test_who_speaks_something_else_is_told_so(here: Site, said: bytes, answer: bytes) -> None:
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(said)
+        version, rest = (await reader.read()).split(b"\n", 1)
+        writer.close()
+    assert version.startswith(b"SSH-2.0-Teleport_")
+    assert rest == answer
+    await until_empty(here)
+
+
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes128-ctr"])
+async def test_a_packet_that_was_spoiled_on_the_way_ends_the_connection(here: Site, cipher: str) -> None:
+    """One bit of what the client says, after its login: in the bytes of a large file, so never in a length."""
+    person, data = here.person(), os.urandom(3 << 20)
+    tools = "/usr/lib/openssh/regress"
+    spoiling = f"{tools}/modpipe -wm xor:1000000:1 | {tools}/netcat 127.0.0.1 {here.port}"
+    command = f"cat > {here.directory}/arrived"
+    ran = await run(
+        person.ssh("-v", "-o", f"ProxyCommand={spoiling}", "-o", f"Ciphers={cipher}", "--", command), stdin=data
+    )
+    assert ran.status == 255
+    assert b"MAC verification failed" in ran.err
+    kept = here.directory / "arrived"
+    arrived = kept.read_bytes() if kept.exists() else b""  # it may end before the program starts
+    assert len(arrived) < 1_000_000
+    assert data.startswith(arrived)
+    await until_empty(here)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from harness.aftermath import check_recorded, ended_once, is_running, kill, session_of, story
 from harness.cluster import Agent, Cluster
-from harness.processes import Started, until
-from harness.terminals import OnTerminal
+from harness.processes import until
 from harness.towns import Town
 from harness.visitors import Visitor
-from harness.witnesses import Counting, Writer, all_events, check_written
+from harness.witnesses import Counting, Writer, check_written
 
 
 @pytest.fixture
@@ -22,38 +20,6 @@ def town(new_cluster: Callable[..., Cluster], tmp_path: Path) -> Iterator[Town]:
     made = Town(new_cluster("town", roles="auth"), tmp_path)
     yield made
     made.close()
-
-
-def kill(process: Started | None) -> float:
-    """When."""
-    assert process is not None
-    moment = time.monotonic()
-    process.kill()
-    return moment
-
-
-def story(cluster: Cluster, session: str) -> list[dict[str, Any]]:
-    return [event for event in all_events(cluster) if event.get("sid") == session]
-
-
-def session_of(terminal: OnTerminal) -> tuple[str, int]:
-    """Its id, and the process id of its shell."""
-    seen = terminal.run("echo session=$SSH_SESSION_ID=$$=", r"session=[0-9a-f-]{36}=\d+=")
-    _, session, shell, _ = seen[seen.index("session=") :].split("=")
-    return session, int(shell)
-
-
-def check_recorded(visitor: Visitor, session: str, lines: set[str]) -> None:
-    """Listed, played, and with every line that was shown."""
-    until(lambda: session in visitor.tsh("recordings", "ls", "--format=json").out, "recording listed")
-    until(lambda: visitor.tsh("play", "--format=text", session).status == 0, "recording kept")
-    played = set(visitor.tsh("play", "--format=text", session).ok().out.split())
-    assert lines, "nothing was shown"
-    assert lines <= played, f"shown and not recorded: {sorted(lines - played)}"
-
-
-def is_running(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 def test_auth_and_proxy_in_one_process(new_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
@@ -77,13 +43,6 @@ def test_auth_and_proxy_in_one_process(new_cluster: Callable[..., Cluster], tmp_
         until(lambda: ended_once(cluster, session), "story told")
     finally:
         agent.stop()
-
-
-def ended_once(cluster: Cluster, session: str) -> bool:
-    kinds = [event["event"] for event in story(cluster, session)]
-    assert kinds.count("session.start") <= 1
-    assert kinds.count("session.end") <= 1
-    return {"session.start", "session.end", "session.upload"} <= set(kinds)
 
 
 def test_the_agent(town: Town) -> None:

@@ -219,31 +219,6 @@ def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_p
     assert "no such session" in cluster.tctl("sessions", "terminate", sid).err
 
 
-def test_a_killed_agent_leaves_a_recording_and_no_moderated_session(cluster: Cluster, tmp_path: Path) -> None:
-    own_agent = Agent(cluster, tmp_path / "agent", "doomed", labels="env=doomed").start(cluster.join_token())
-    owner = Visitor(cluster, tmp_path / "owner", "dora", roles="watched")
-    helper = Visitor(cluster, tmp_path / "helper", "dirk", roles="helper,auditor")
-    try:
-        with OnTerminal(owner.words("ssh", f"{LOGIN}@doomed"), owner.environment) as own:
-            own.see("requires that others are present")
-            sid = session_of(helper, "dora")
-            with join(helper, sid, "moderator") as watching:
-                own.see("the session begins")
-                own.run("echo $$-is-the-shell", r"(\d+)-is-the-shell")
-                watching.see("is-the-shell")
-                time.sleep(1.0)  # a part of the recording is due every half second
-                assert own_agent.process is not None
-                own_agent.process.kill()
-                assert own.ended() != 0
-                assert watching.ended() != 0
-        own_agent.start()
-        until(lambda: helper.tsh("play", "--format=json", sid).status == 0, "recording recovered")
-        until(lambda: bool([one for one in cluster.events("session.end") if one["sid"] == sid]), "end audited")
-    finally:
-        if own_agent.process is not None:
-            own_agent.process.kill()
-
-
 def test_a_session_tells_why_it_is_there_and_who_must_come(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
     with ExitStack() as ends:
         owner = Visitor(cluster, tmp_path, "rita", "watched,helper,access")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import raw_ssh as raw
-from raw_ssh import raw_client
+from raw_ssh import String, raw_client
 from ssh_post import Person, Site, run, site
 from ssh_proofs import key_of, request, signature
 
@@ -39,5 +39,5 @@ async def test_weak_ciphers_are_not_spoken(tmp_path: Path) -> None:
 
 
 async def test_an_ignored_packet_inside_the_first_key_exchange_ends_it(tmp_path: Path) -> None:
-    async with site(tmp_path) as here, raw_client(here.port, inject_ignore=True) as client:
+    async with site(tmp_path) as here, raw_client(here.port, injected=(raw.IGNORE, String(b"unexpected"))) as client:
         assert await client.until(6, 21) == raw.DISCONNECT

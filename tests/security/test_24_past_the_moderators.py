@@ -1,14 +1,13 @@
-"""Must-refuse 24 and 17: nothing goes past the moderators: no command without a terminal, no copy, no forward."""
+"""Must-refuse 24: nothing goes past the moderators: no command without a terminal, no copy."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from sharing import JOINER, guest, join_words, joined, on_terminal, watched
+from sharing import JOINER, guest, join_words, watched
 from ssh_post import ME, Person, Site, run, site
 from ssh_upstream import stock_server
 
@@ -55,34 +54,6 @@ async def test_no_file_copy(here: Site, alice: Person, tmp_path: Path, legacy: b
     await here.log.wait_for("scp" if legacy else "sftp")
 
 
-async def test_no_forward_not_even_beside_a_session_with_its_moderator(here: Site, alice: Person) -> None:
-    reached = 0
-
-    async def arrive(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal reached
-        reached += 1
-        writer.close()
-
-    server = await asyncio.start_server(arrive, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, on_terminal(alice.ssh("-tt", "-o", "ControlMaster=yes", *_shared(alice), "--")) as own:
-        await own.until("requires that others are present")
-        async with joined(here, guest(here), "moderator"):
-            await own.until("the session begins")
-            done = await run(alice.ssh("-W", f"127.0.0.1:{port}", *_shared(alice), "--"))
-            assert done.status != 0
-            done = await run(alice.ssh(*_shared(alice), "--", "true"))
-            assert done.status != 0
-    assert reached == 0
-    (event,) = await here.log.wait_for("port", "T3003E")
-    assert "who could not see" in event.error
-
-
-async def test_a_remote_forward_is_refused(here: Site, alice: Person) -> None:
-    done = await run(alice.ssh("-N", "-R", "0:127.0.0.1:1", "-o", "ExitOnForwardFailure=yes", "--"))
-    assert done.status != 0
-
-
 @pytest.mark.parametrize("words", [["true"], ["-s", "sftp"], ["-W", "127.0.0.1:1"]])
 async def test_a_guest_does_nothing_but_join(here: Site, words: list[str]) -> None:
     """Whoever may join sessions has no other business with the node."""
@@ -91,7 +62,3 @@ async def test_a_guest_does_nothing_but_join(here: Site, words: list[str]) -> No
     done = await run([*full, *words] if words[0] == "true" else [*full[:-1], *words[:-1], full[-1], words[-1]])
     assert done.status != 0
     assert not here.post.sessions
-
-
-def _shared(alice: Person) -> list[str]:
-    return ["-o", f"ControlPath={alice.directory / 'shared'}"]

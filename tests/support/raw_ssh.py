@@ -37,7 +37,7 @@ class RawClient(asyncssh.SSHClientConnection):
         self._is_strict = False
         super().__init__(*arguments, **options)
         self.heard: list[int] = []
-        self.inject_ignore = False
+        self.injected: tuple[int, bytes] | None = None
         self._news = asyncio.Event()
         self._auth = cast("Any", _Listener(self))
         self.is_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,8 +55,16 @@ class RawClient(asyncssh.SSHClientConnection):
 
     def _send_kexinit(self) -> None:
         super()._send_kexinit()
-        if self.inject_ignore:
-            self.say(IGNORE, String(b"unexpected"))
+        if self.injected is not None and self._session_id == b"":
+            self._slip_in(*self.injected)
+
+    def _slip_in(self, kind: int, body: bytes) -> None:
+        """As it is, where asyncssh would keep it until keys are exchanged."""
+        payload = bytes((kind,)) + body
+        padding = 4 + -(len(payload) + 9) % 8
+        assert self._transport is not None
+        self._transport.write(UInt32(len(payload) + padding + 1) + bytes((padding,)) + payload + bytes(padding))
+        self._send_seq += 1
 
     def send_service_request(self, service: bytes) -> None:
         """Keys are exchanged; the test goes on by itself."""
@@ -107,10 +115,13 @@ async def raw_client(
     port: int,
     *,
     extra_kex_algs: list[bytes] | None = None,
-    inject_ignore: bool = False,
+    injected: tuple[int, bytes] | None = None,
     **options: Any,
 ) -> AsyncIterator[RawClient]:
-    """Connected, keys exchanged, the authentication service asked for."""
+    """Connected, keys exchanged, the authentication service asked for.
+
+    `injected` is said in the midst of the first key exchange, as somebody on the way could.
+    """
     loop = asyncio.get_running_loop()
     settings = await asyncssh.SSHClientConnectionOptions.construct(
         known_hosts=None,
@@ -124,7 +135,7 @@ async def raw_client(
 
     def make() -> RawClient:
         client = RawClient(loop, settings)
-        client.extra_kex_algs, client.inject_ignore = extra_kex_algs, inject_ignore
+        client.extra_kex_algs, client.injected = extra_kex_algs, injected
         return client
 
     _, client = await loop.create_connection(make, "127.0.0.1", port)

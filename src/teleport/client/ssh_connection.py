@@ -23,6 +23,7 @@ _CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "a
 _KEY_EXCHANGES = ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256"]
 _MACS = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"]
 _LOGIN_TIMEOUT = 30
+_MAX_BANNER = 4096
 _KEEPALIVE = 60
 _KEEPALIVE_COUNT = 3
 
@@ -47,7 +48,7 @@ class _Client(asyncssh.SSHClient):
             self.agent = None
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
-        self.banner += msg
+        self.banner = (self.banner + msg[:_MAX_BANNER])[:_MAX_BANNER]
 
 
 async def connect(

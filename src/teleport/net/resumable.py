@@ -12,10 +12,12 @@ import socket
 from collections.abc import Callable
 
 from teleport.wire.errors import RemoteProtocolError
-from teleport.wire.resumption import MAX_DATA, ResumableStream
+from teleport.wire.resumption import LIMIT, MAX_DATA, ResumableStream
 
 _READ = 256 * 1024
 _MOST_WAITING = 1024 * 1024
+_MOST_UNSENT = 2 * LIMIT
+"""More than all that may be kept for the other side. Past it, it makes us answer and does not read."""
 _PARTING = 10.0
 """Seconds for the other side to say that it has seen the end."""
 
@@ -116,7 +118,7 @@ class ResumablePipe:
                 self._heard = loop.time()
                 self._waiting += self._stream.feed(data)
                 await self._tell()
-            await self._until(lambda: len(self._waiting) < _MOST_WAITING)
+            await self._until(lambda: len(self._waiting) < _MOST_WAITING and len(self._stream.outbox) < _MOST_UNSENT)
             data = await loop.sock_recv(carrier, _READ)
             if not data:
                 raise ConnectionResetError("the connection was closed")

@@ -7,7 +7,6 @@ caller who is not served afterwards.
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
 import itertools
 import logging
@@ -18,29 +17,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 from auth_cluster import auth_cluster
 from browser_side import Wire, web_app
 from proxy_world import World, node, role, singletons
-from raw_ssh import (
-    DISCONNECT,
-    USERAUTH_FAILURE,
-    USERAUTH_PK_OK,
-    USERAUTH_REQUEST,
-    Boolean,
-    String,
-    UInt32,
-    raw_client,
-)  # fmt: skip
-from ssh_post import site
 
 from fuzzing.mutation import mutate
-from fuzzing.targets import CERTIFICATE_LINE, HEADERS, HELLOS
-from teleport.engines.engine import Limits
+from fuzzing.targets import HEADERS, HELLOS
 from teleport.net import frames
 from teleport.net.address import Address
 from teleport.net.connection_limits import ConnectionLimits
@@ -52,7 +37,6 @@ from teleport.wire.tls_names import ALPN_DIAL, ALPN_TUNNEL, ALPN_TUNNEL_DATA, PR
 GROWTH = 64 << 20
 _PATIENCE = 1.0
 _AT_ONCE = 8
-_UNIMPLEMENTED, _SERVICE_ACCEPT = 3, 6
 _WEB1 = "11111111-1111-4111-8111-111111111111"
 _sources = itertools.count(1)
 
@@ -62,7 +46,15 @@ def _kex_init() -> bytes:
         b"curve25519-sha256,ext-info-c", b"ssh-ed25519-cert-v01@openssh.com,ssh-ed25519", b"aes128-gcm@openssh.com",
         b"aes128-gcm@openssh.com", b"hmac-sha2-256", b"hmac-sha2-256", b"none", b"none", b"", b"",
     )  # fmt: skip
-    body = b"\x14" + bytes(16) + b"".join(len(names).to_bytes(4, "big") + names for names in lists) + bytes(5)
+    return _packet(b"\x14" + bytes(16) + b"".join(map(_string, lists)) + bytes(5))
+
+
+def _string(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
+
+
+def _packet(body: bytes) -> bytes:
+    """Before keys are exchanged."""
     padding = 4 + -(len(body) + 9) % 8
     return (len(body) + padding + 1).to_bytes(4, "big") + bytes((padding,)) + body + bytes(padding)
 
@@ -92,28 +84,9 @@ HTTP = (
 SSH = (
     b"SSH-2.0-OpenSSH_9.2\r\n" + _kex_init(),
     b"SSH-2.0-x\r\n" + _kex_init() + _kex_init(),
+    b"SSH-2.0-x\r\n" + _kex_init() + _packet(b"\x1e" + _string(b"\x09" + bytes(31))),
     b"SSH-1.5-old\n",
     b"\r\n" * 20 + b"SSH-2.0-late\r\n",
-)
-
-
-def _request(method: bytes, *parts: bytes) -> bytes:
-    return bytes((USERAUTH_REQUEST,)) + b"".join(map(String, (b"root", b"ssh-connection", method))) + b"".join(parts)
-
-
-_ALGORITHM = b"ssh-ed25519-cert-v01@openssh.com"
-_CERTIFICATE = String(base64.b64decode(CERTIFICATE_LINE.split()[1]))
-_SIGNATURE = String(String(b"ssh-ed25519") + String(bytes(64)))
-LOGINS = (
-    _request(b"none"),
-    _request(b"publickey", Boolean(False), String(_ALGORITHM), _CERTIFICATE),
-    _request(b"publickey", Boolean(True), String(_ALGORITHM), _CERTIFICATE, _SIGNATURE),
-    _request(b"password", Boolean(False), String(b"secret")),
-    _request(b"keyboard-interactive", String(b""), String(b"")),
-    bytes((90,)) + String(b"session") + UInt32(0) + UInt32(1 << 20) + UInt32(1 << 15),
-    bytes((80,)) + String(b"tcpip-forward") + Boolean(True) + String(b"") + UInt32(0),
-    bytes((7,)) + UInt32(1) + String(b"server-sig-algs") + String(b"ssh-ed25519"),
-    bytes((2,)) + String(b"ignored"),
 )
 
 
@@ -185,7 +158,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-async def _connected(address: Address) -> socket.socket:
+async def connected(address: Address) -> socket.socket:
     """From an address of its own, as limits go by it."""
     number = next(_sources)
     sock = socket.socket(proto=socket.IPPROTO_TCP)
@@ -195,9 +168,9 @@ async def _connected(address: Address) -> socket.socket:
     return sock
 
 
-async def _bare(address: Address, data: bytes) -> None:
+async def bare(address: Address, data: bytes) -> None:
     """Send and hear all that is said, for a moment."""
-    sock = await _connected(address)
+    sock = await connected(address)
     loop = asyncio.get_running_loop()
     try:
         with suppress(OSError, TimeoutError):
@@ -211,7 +184,7 @@ async def _bare(address: Address, data: bytes) -> None:
 
 
 async def _in_tls(address: Address, context: ssl.SSLContext, name: str, data: bytes) -> None:
-    tls = await TlsConnection.connect(await _connected(address), context, name)
+    tls = await TlsConnection.connect(await connected(address), context, name)
     try:
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE):
@@ -245,7 +218,7 @@ def _proxy_doors(world: World, open_count: Callable[[], int]) -> list[Door]:
     address = world.address
 
     async def answers() -> bool:
-        tls = await TlsConnection.connect(await _connected(address), _trusting(), "localhost")
+        tls = await TlsConnection.connect(await connected(address), _trusting(), "localhost")
         await tls.write(HTTP[0])
         answer = await tls.read()
         tls.abort()
@@ -261,7 +234,7 @@ def _proxy_doors(world: World, open_count: Callable[[], int]) -> list[Door]:
         Door(
             "the port",
             (*HELLOS, *HEADERS, *HTTP[:2], *SSH[:1]),
-            lambda data: _bare(address, data),
+            lambda data: bare(address, data),
             answers,
             open_count,
         ),
@@ -272,35 +245,3 @@ def _proxy_doors(world: World, open_count: Callable[[], int]) -> list[Door]:
             "data connections", (frames.encode(data_hello),), frames_to(ALPN_TUNNEL_DATA, host), answers, open_count
         ),
     ]
-
-
-async def _after_key_exchange(port: int, data: bytes) -> None:
-    """One packet to whoever asks for a login: its type is the first byte."""
-    with suppress(asyncssh.Error, OSError, TimeoutError):
-        async with asyncio.timeout(5), raw_client(port) as client:
-            await client.until(_SERVICE_ACCEPT)
-            client.say(data[0] if data else USERAUTH_REQUEST, data[1:])
-            await client.until(DISCONNECT, USERAUTH_FAILURE, USERAUTH_PK_OK, _UNIMPLEMENTED, timeout=0.3)
-
-
-@asynccontextmanager
-async def ssh_doors(directory: Path) -> AsyncIterator[list[Door]]:
-    """A node: before keys are exchanged, and before a login."""
-    async with site(directory, Limits(login_grace=timedelta(seconds=1))) as here:
-        address = Address("127.0.0.1", here.port)
-
-        async def answers() -> bool:
-            sock = await _connected(address)
-            with sock:
-                return (await asyncio.get_running_loop().sock_recv(sock, 100)).startswith(b"SSH-2.0-")
-
-        def open_count() -> int:
-            return len(here.connections)
-
-        async def log_in(data: bytes) -> None:
-            await _after_key_exchange(here.port, data)
-
-        yield [
-            Door("a node", SSH, lambda data: _bare(address, data), answers, open_count),
-            Door("a login at a node", LOGINS, log_in, answers, open_count),
-        ]

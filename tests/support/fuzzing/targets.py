@@ -22,7 +22,7 @@ from teleport.api.routes.catalog import PUBLIC_ROUTES
 from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
-from teleport.engines.ssh import file_link, scp_command, scp_server, sftp_server
+from teleport.engines.ssh import file_link, scp_command, scp_server, scp_tap, sftp_server
 from teleport.engines.ssh.file_desk import Desk, OpenFile
 from teleport.engines.ssh.passing_scp import ScpPassage
 from teleport.engines.ssh.passing_sftp import SftpPassage
@@ -32,12 +32,22 @@ from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError
 from teleport.model import codec
 from teleport.model.resources.presets import presets
-from teleport.net import frames
+from teleport.net import address, frames
 from teleport.policy import command_words, expressions, languages, templates
 from teleport.policy.filters import ResourceFilter
 from teleport.storage.audit.lines import read_line
-from teleport.tunnel.messages import AgentHello, DataHello, DialRequest, FromAgent, FromProxy
-from teleport.wire import client_hello, opening, proxy_protocol, recording
+from teleport.tunnel.messages import (
+    AgentHello,
+    DataHello,
+    DataWelcome,
+    DialAnswer,
+    DialRequest,
+    FromAgent,
+    FromProxy,
+    IncomingRequest,
+    ProxyHello,
+)
+from teleport.wire import client_hello, opening, proxy_protocol, recording, resumption, session_words
 from teleport.wire.errors import Incomplete, RemoteProtocolError
 from teleport.wire.terminal import TerminalSize
 
@@ -132,6 +142,10 @@ _MESSAGES = (
     DialRequest(target="web-1", login="root", labels={"env": "prod"}, trace_id="x"),
     AgentHello(host_id="a", cluster="example"),
     DataHello(host_id="a", control_id="b", data_id="c"),
+    DialAnswer(allowed=False, code="access_denied", message="no", cluster="example"),
+    ProxyHello(proxy_id="p", control_id="b", proxies=["p"]),
+    IncomingRequest(kind="node", resource_id="a", client_addr="192.0.2.1:5"),
+    DataWelcome(),
 )
 _FRAMES = tuple(frames.encode(message) for message in _MESSAGES)
 FRAMES = tuple(
@@ -140,9 +154,41 @@ FRAMES = tuple(
         ("a dial", DialRequest),
         ("an agent's hello", AgentHello),
         ("a data hello", DataHello),
+        ("an answer to a dial", DialAnswer),
+        ("a proxy's hello", ProxyHello),
+        ("a visitor told", IncomingRequest),
+        ("an answer to a data hello", DataWelcome),
         ("an agent", FromAgent),
         ("a proxy", FromProxy),
     )
+)
+
+# -- streams that outlive connections
+
+
+def _resumed(data: bytes) -> None:
+    """Both greetings and frames, in pieces; what is to be said to the other side stays in proportion."""
+    stream = resumption.ResumableStream()
+    stream.begin()
+    stream.send(b"x" * 1000)
+    for start in range(0, len(data), 7):
+        stream.feed(data[start : start + 7])
+    assert len(stream.outbox) <= resumption.GREETING_SIZE + 2000 + 8 * len(data)
+    assert stream.unacknowledged <= 1000
+
+
+_GREETING = resumption.MAGIC + bytes(8)
+STREAMS = (
+    Target(
+        "stream that outlives connections",
+        _resumed,
+        (RemoteProtocolError,),
+        (
+            _GREETING + b"\x01\0\0\x03abc" + b"\x02\0\0\x08" + (1000).to_bytes(8, "big") + b"\x04\0\0\0\x03\0\0\0",
+            resumption.MAGIC + (400).to_bytes(8, "big") + b"\x05\0\0\0" * 3,
+        ),
+    ),
+    Target("address", lambda data: address.parse_address(_text(data), 1), (BadParameter,), (b"[::1]:3", b"a:1")),
 )
 
 # -- the public API
@@ -423,6 +469,37 @@ def _passing_scp(options: str, is_governed: bool) -> Callable[[bytes], None]:
     return run
 
 
+class _Unheard:
+    """In place of the audit log: whatever is told is taken."""
+
+    def scp(self, *_: object, **__: object) -> None: ...
+
+
+def _scp_told(is_upload: bool) -> Callable[[bytes], None]:
+    def run(data: bytes) -> None:
+        tap = scp_tap.ScpTap(_Unheard(), "sid", "/srv", is_upload=is_upload)  # type: ignore[arg-type]
+        for start in range(0, len(data), 100):
+            tap.hear_client(data[start : start + 100])
+            tap.hear_server(data[start : start + 100])
+        tap.end()
+
+    return run
+
+
+def _scp_heard(data: bytes) -> None:
+    """A command that is passed on to another host, and may be a copy."""
+    scp_tap.scp_tap(_Unheard(), "sid", _text(data))  # type: ignore[arg-type]
+
+
+def _purpose(data: bytes) -> None:
+    """What a client says of its session: cut to what is sensible, whatever it was."""
+    reason, _, invited = _text(data).partition("\n")
+    said = session_words.purpose_of({session_words.REASON_VARIABLE: reason, session_words.INVITED_VARIABLE: invited})
+    assert len(said.reason) <= session_words.MAX_REASON
+    assert len(said.invited) <= session_words.MAX_INVITED
+    assert said.reason.isprintable()
+
+
 def _sftp_request(data: bytes) -> None:
     """Requests that touch no file: what is opened is a handle that does not exist."""
     kind = bytes((sftp_server.CLOSE,))
@@ -540,8 +617,12 @@ FILES = (
         for options in ("rpt", "rpf")
         for how, is_governed in (("", False), (" with rules", True))
     ),
+    Target("old upload as told to the log", _scp_told(is_upload=True), (), _SAID),
+    Target("old download as told to the log", _scp_told(is_upload=False), (), _SAID),
+    Target("command that may be an old copy", _scp_heard, (), _COMMANDS),
+    Target("purpose of a session", _purpose, (), (b"ticket 42\na, b", b"\x1b[2J\n,,")),
     Target("what a server of files tells", file_link.read, (BadParameter,), _TOLD),
     Target("SFTP request", _sftp_request, (sftp_server.Malformed,), (b"\0\0\0\1\0\0\0\4abcd", b"")),
 )
 
-TARGETS: Sequence[Target] = (*PORT, *FRAMES, *CALLS, *PROOFS, *DOCUMENTS, *EXPRESSIONS, *FILES)
+TARGETS: Sequence[Target] = (*PORT, *FRAMES, *STREAMS, *CALLS, *PROOFS, *DOCUMENTS, *EXPRESSIONS, *FILES)

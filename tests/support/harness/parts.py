@@ -61,3 +61,44 @@ ssh_service: {{enabled: no}}
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
+
+
+@dataclass
+class NodePart:
+    """An SSH server that listens on a port of its own and tells of itself; it joins by way of the proxy."""
+
+    cluster: Cluster
+    folder: Path
+    name: str
+    port: int = field(default_factory=free_port)
+    diag_port: int = field(default_factory=free_port)
+    process: Started | None = None
+
+    def start(self, token: str) -> NodePart:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "node.yaml"
+        config.write_text(
+            f"""version: v3
+teleport:
+  nodename: {self.name}
+  data_dir: {self.folder / "data"}
+  auth_server: {self.cluster.proxy}
+  auth_token: {token}
+  ca_pin: {self.cluster.pin()}
+  diag_addr: 127.0.0.1:{self.diag_port}
+ssh_service:
+  enabled: yes
+  listen_addr: 127.0.0.1:{self.port}
+  force_listen: yes
+auth_service: {{enabled: no}}
+proxy_service: {{enabled: no}}
+"""
+        )
+        words: list[str | Path] = [BIN / "teleport", "start", "-c", config]
+        self.process = Started(words, self.folder / "log", clean_environment(self.folder))
+        self.process.wait_until(lambda: ready(self.diag_port), "node ready")
+        return self
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()

@@ -140,7 +140,7 @@ def test_sets_attributes(talk: Conversation, tmp_path: Path) -> None:
         (sftp.OPEN, (u32(0xFFFFFFFF),), sftp.BAD_MESSAGE),
         (sftp.MKDIR, (string("/"), u32(0)), sftp.FAILURE),
         (99, (), sftp.UNSUPPORTED),
-        (sftp.EXTENDED, (string("copy-data"),), sftp.UNSUPPORTED),
+        (sftp.EXTENDED, (string("expand-path@openssh.com"),), sftp.UNSUPPORTED),
     ],
 )
 def test_says_what_went_wrong(talk: Conversation, kind: int, parts: tuple[bytes, ...], code: int) -> None:
@@ -233,3 +233,29 @@ def test_a_long_conversation_crosses_the_ends_of_its_buffers(tmp_path: Path) -> 
             data.append(answers[13 : 4 + size])
         answers = answers[4 + size :]
     assert b"".join(data) == content
+
+
+def copied(talk: Conversation, source: bytes, offset: int, size: int, target: bytes, place: int) -> int:
+    said = source + struct.pack(">QQ", offset, size) + target + struct.pack(">Q", place)
+    return talk.status(sftp.EXTENDED, string("copy-data"), said)
+
+
+def test_copies_from_one_open_file_to_another(talk: Conversation, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content := os.urandom(600_000))
+    source, target = talk.open(tmp_path / "a", 1), talk.open(tmp_path / "b", 2 | 8)
+    assert copied(talk, source, 0, 0, target, 0) == sftp.OK
+    assert (tmp_path / "b").read_bytes() == content
+    assert copied(talk, source, 10, 300_000, target, 600_000) == sftp.OK
+    assert (tmp_path / "b").read_bytes() == content + content[10:300_010]
+    assert copied(talk, source, 599_990, 11, target, 0) == sftp.EOF
+    assert copied(talk, target, 0, 1, source, 0) == sftp.NO_SUCH_FILE  # neither is open for that
+
+
+def test_copies_within_one_file_only_what_does_not_overlap(talk: Conversation, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    handle = talk.open(tmp_path / "a", 3)
+    assert copied(talk, handle, 0, 0, handle, 10) == sftp.FAILURE  # it would never end
+    assert copied(talk, handle, 0, 5, handle, 4) == sftp.FAILURE
+    assert copied(talk, handle, 4, 5, handle, 0) == sftp.FAILURE
+    assert copied(talk, handle, 0, 5, handle, 5) == sftp.OK
+    assert (tmp_path / "a").read_bytes() == b"0123401234"

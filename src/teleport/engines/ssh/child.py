@@ -34,6 +34,7 @@ import signal
 import socket
 import sys
 import termios
+import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -47,6 +48,8 @@ MAX_GREETING = 64 << 10
 OWN_ENVIRONMENT = ".tsh/environment"
 MAX_OWN_ENVIRONMENT = 64 << 10
 UMASK = 0o022
+PARTING = 3.0
+"""Seconds that sessions are given to end when the agent is gone."""
 
 
 class Children:
@@ -57,6 +60,9 @@ class Children:
         self.ids: dict[int, int] = {}
         self.pids: dict[int, int] = {}
         self.accompanied: set[int] = set()
+        self.leaders: dict[int, tuple[int, ...]] = {}
+        """Who leads the session of what is accompanied, once that is hung up."""
+        self.orphans = orphans.Orphans()
 
     def serve(self) -> None:
         wake_read, wake_write = os.pipe()
@@ -68,10 +74,11 @@ class Children:
         poll.register(self.agent, select.POLLIN)
         poll.register(wake_read, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            ready = {descriptor for descriptor, _ in poll.poll(self.orphans.patience)}
             if wake_read in ready:
                 os.read(wake_read, 4096)
                 self.reap()
+            self.orphans.tell()
             if self.agent.fileno() in ready and not self.take():
                 break
         self.hang_up()
@@ -119,6 +126,8 @@ class Children:
         pid = self.pids.get(request["id"])
         if pid is None:
             return
+        if request["signal"] == signal.SIGHUP:
+            self.note_hang_up(pid)
         with suppress(OSError):  # it has not made its group yet, or is gone
             if request["signal"] == signal.SIGKILL and pid in self.accompanied and kill_program(pid):
                 return  # whoever accompanies it closes its session
@@ -140,16 +149,33 @@ class Children:
                 self.pids.pop(number, None)
                 self.accompanied.discard(pid)
                 self.answer({"id": number, "status": status})
+                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGHUP:
+                    self.note_hang_up(pid)  # its terminal was closed, which is faster than we are told of it
+                for leader in self.leaders.pop(pid, (pid,)):
+                    self.orphans.ended(leader)
 
     def answer(self, message: dict[str, int]) -> None:
         with suppress(OSError):  # the next read tells that the agent is gone
             self.agent.send(json.dumps(message).encode())
 
+    def note_hang_up(self, pid: int) -> None:
+        if pid in self.accompanied:
+            self.leaders[pid] = children_of(pid)
+        for leader in self.leaders.get(pid, (pid,)):
+            self.orphans.hung_up(leader)
+
     def hang_up(self) -> None:
+        """All of them, and wait a moment for those that their shells were just starting."""
         for pid in self.ids:
+            self.note_hang_up(pid)
             for number in (signal.SIGHUP, signal.SIGCONT):
                 with suppress(OSError):
                     os.killpg(pid, number)
+        end = time.monotonic() + PARTING
+        while time.monotonic() < end and (self.ids or self.orphans.patience is not None):
+            time.sleep(0.05)
+            self.reap()
+            self.orphans.tell()
 
 
 def become(request: Request, descriptors: list[int]) -> NoReturn:
@@ -234,15 +260,19 @@ def is_ours(name: str) -> bool:
 
 def kill_program(pid: int) -> bool:
     """Kill what is accompanied. False when there is nothing yet."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as listed:
-            children = listed.read().split()
-    except OSError:
-        return False
+    children = children_of(pid)
     for child in children:
         with suppress(OSError):
-            os.killpg(int(child), signal.SIGKILL)
+            os.killpg(child, signal.SIGKILL)
     return bool(children)
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as listed:
+            return tuple(map(int, listed.read().split()))
+    except OSError:
+        return ()
 
 
 def run(request: Request, descriptors: list[int]) -> NoReturn:
@@ -374,6 +404,7 @@ def beside(name: str) -> Any:
 
 
 file_desk = beside("file_desk")
+orphans = beside("orphans")
 sftp_server = beside("sftp_server")
 scp_server = beside("scp_server")
 pam = beside("pam_stack")

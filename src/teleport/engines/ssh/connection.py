@@ -8,7 +8,7 @@ import sys
 from typing import Any, Protocol, cast
 
 import asyncssh
-from asyncssh.packet import PacketDecodeError, SSHPacket, String
+from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import SSHOpenSSHCertificate, decode_ssh_certificate
 
 from teleport.engines.ssh.host_users import accepts_variable
@@ -24,6 +24,9 @@ _OPEN_TO_TRUNCATION = (
     "your SSH client would let messages be removed unseen (CVE-2023-48795): update it to one with strict key "
     "exchange, or let it use aes128-gcm@openssh.com"
 )
+_NOT_SSH = b"Invalid SSH identification string.\r\n"
+_NOT_SSH_2 = b"Protocol major versions differ.\r\n"
+"""As OpenSSH says it: people and their monitors look for these words."""
 
 
 class Gate(Protocol):
@@ -125,10 +128,19 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
         # behind a tunnel the socket's peer is the proxy; certificates are pinned to the person's own machine
         self._peer_addr, self._peer_port = self._client_address
 
+    def _recv_version(self) -> bool:
+        line, end, _ = self._inpbuf.partition(b"\n")
+        if not end or line.startswith((b"SSH-2.0-", b"SSH-1.99-")) or self._transport is None:
+            return super()._recv_version()
+        self._inpbuf = b""
+        self._send(_NOT_SSH_2 if line.startswith(b"SSH-") else _NOT_SSH)
+        self._transport.close()  # aborted, as asyncssh ends it, it would not say so any more
+        return False
+
     def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
         """An error nobody foresaw ends the connection; asyncssh itself would not say a word."""
         error = exc_info[1] if exc_info else sys.exc_info()[1]
-        if isinstance(error, PacketDecodeError | UnicodeError):
+        if self.is_their_fault(error):
             log.debug("a client sent a malformed packet", client=self._client_address[0], error=error)
         else:
             log.error("an SSH connection failed", error=error)

@@ -23,7 +23,7 @@ from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.encryption import GCMEncryption
 from asyncssh.misc import MACError, ProtocolError
-from asyncssh.packet import SSHPacket
+from asyncssh.packet import PacketDecodeError, SSHPacket
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -391,6 +391,11 @@ class TunedConnection(SSHConnection):
             arrivals.widen(channel, size)
         self._auth_final = True
         return True
+
+    def is_their_fault(self, error: BaseException | None) -> bool:
+        """Whether an error comes from what the peer sent: packets cut short, numbers of no group."""
+        is_agreeing = not self._kex_complete and isinstance(error, ValueError | LookupError)
+        return is_agreeing or isinstance(error, PacketDecodeError | UnicodeError)
 
     def _recv_pkthdr(self) -> bool:
         if not super()._recv_pkthdr():

@@ -10,7 +10,7 @@ from typing import Any
 import asyncssh
 from asyncssh.channel import SSHChannel
 from asyncssh.encryption import GCMEncryption
-from asyncssh.packet import PacketDecodeError, SSHPacket
+from asyncssh.packet import SSHPacket
 from asyncssh.public_key import decode_ssh_certificate, decode_ssh_public_key
 
 from teleport.engines.ssh.connection import TcpChannel, UnixChannel, X11Channel, certificate_line
@@ -149,11 +149,14 @@ class RemoteConnection(TunedConnection, asyncssh.SSHClientConnection):
         return key
 
     def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
-        error = exc_info[1] if exc_info else sys.exc_info()[1]
-        if isinstance(error, PacketDecodeError | UnicodeError):
+        told: Any = exc_info or sys.exc_info()
+        error = told[1]
+        if self.is_their_fault(error):
             log.debug("an SSH server sent a malformed packet", server=self._peer_addr, error=error)
-        else:
-            log.error("an SSH connection to a server failed", server=self._peer_addr, error=error)
+            problem = asyncssh.ProtocolError(f"it sent what it must not: {error}")  # whoever waits knows this kind
+            super().internal_error((type(problem), problem, told[2]), error_logger)
+            return
+        log.error("an SSH connection to a server failed", server=self._peer_addr, error=error)
         super().internal_error(exc_info, error_logger)
 
     @property

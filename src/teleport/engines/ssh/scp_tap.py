@@ -10,6 +10,9 @@ import hashlib
 from teleport.engines.ssh import scp_command
 from teleport.engines.ssh.audit import Audit
 
+MAX_DEPTH = 100
+MAX_NAME = 255
+
 
 class ScpTap:
     """The old copy protocol: each file is announced by a line `C<mode> <size> <name>` and followed by its bytes."""
@@ -22,6 +25,7 @@ class ScpTap:
         self._line = bytearray()
         self._skip = 0
         self._folders: list[str] = []
+        self._depth = 0
         self._file = ""
         self._size = 0
         self._hash = hashlib.sha256()
@@ -74,13 +78,16 @@ class ScpTap:
         kind, fields = line[:1], line[1:].split(" ", 2)
         if kind == "C" and len(fields) == 3 and fields[1].isdecimal():
             self._size = self._skip = int(fields[1][:20])
-            self._file = "/".join([self._path, *self._folders, fields[2]])
+            self._file = "/".join([self._path, *self._folders, fields[2][:MAX_NAME]])
             self._hash = hashlib.sha256()
             self._tell_whole()
         elif kind == "D" and len(fields) == 3:
-            self._folders.append(fields[2])
-        elif kind == "E" and self._folders:
-            self._folders.pop()
+            self._depth += 1
+            if self._depth <= MAX_DEPTH:
+                self._folders.append(fields[2][:MAX_NAME])
+        elif kind == "E" and self._depth:
+            self._depth -= 1
+            del self._folders[self._depth :]
 
 
 def scp_tap(audit: Audit, sid: str, command: str) -> ScpTap | None:

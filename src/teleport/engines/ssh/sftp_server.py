@@ -45,6 +45,7 @@ EXTENSIONS = {
     b"fstatvfs@openssh.com": b"2",
     b"hardlink@openssh.com": b"1",
     b"fsync@openssh.com": b"1",
+    b"copy-data": b"1",
     b"lsetstat@openssh.com": b"1",
     b"limits@openssh.com": b"1",
 }
@@ -258,6 +259,22 @@ class Server:
         self._desk.write(self._file(request), request.u64(), request.view())
         return status(OK)
 
+    def _copy(self, request: Reader) -> bytes:
+        """From one open file into another, without a way through the client; a length of 0 means up to the end."""
+        source, offset, length = self._file(request), request.u64(), request.u64()
+        target, place = self._file(request), request.u64()
+        if source is target and (not length or max(offset, place) < min(offset, place) + length):
+            raise OSError(errno.EBUSY, "")
+        left = length or 1 << 64
+        while left:
+            room = self._data[: min(left, MAX_DATA)]
+            count = self._desk.read(source, offset, room)
+            if not count:
+                return status(EOF if length else OK)
+            self._desk.write(target, place, room[:count])
+            offset, place, left = offset + count, place + count, left - count
+        return status(OK)
+
     # -- attributes
 
     def _setstat(self, request: Reader) -> None:
@@ -319,6 +336,8 @@ class Server:
                 self._desk.link(old, new)
             case b"fsync@openssh.com":
                 os.fsync(self._file(request).descriptor)
+            case b"copy-data":
+                return self._copy(request)
             case b"lsetstat@openssh.com":
                 path = request.path()
                 self._desk.change(path, request.attributes(), follow=False)

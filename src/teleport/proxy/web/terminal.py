@@ -47,6 +47,8 @@ MAX_TYPED = 64 * 1024
 OPENS_WITHIN = 10.0
 LOGIN_TIMEOUT = 30
 CHECK_EVERY = 15.0
+MAX_BANNER = 4096
+"""Characters that are kept of what a server says before it lets anybody in, however often it speaks."""
 _READ = 32 * 1024
 _MAX_SIDE = 2000
 _ALGORITHMS = ("ssh-ed25519-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com")
@@ -243,7 +245,7 @@ class _Client(asyncssh.SSHClient):
         self.banner = ""
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
-        self.banner += msg[:4096]
+        self.banner = (self.banner + msg[:MAX_BANNER])[:MAX_BANNER]
 
 
 async def _opening(socket: WebSocket) -> Opening:
