@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import LOGIN
+from harness.aftermath import check_recorded, ended_once, kill, session_of, story
 from harness.cluster import Cluster
 from harness.processes import Started, until
 from harness.towns import Town
 from harness.visitors import Visitor
 from harness.witnesses import Counting, all_events
-from test_faults_kill import check_recorded, ended_once, kill, session_of, story
 
 from teleport.wire.recording import Printed, RecordingReader
 

@@ -22,7 +22,7 @@ from teleport.api.routes.catalog import PUBLIC_ROUTES
 from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
-from teleport.engines.ssh import file_link, scp_command, scp_server, scp_tap, sftp_server
+from teleport.engines.ssh import file_link, remote_paths, scp_command, scp_server, scp_tap, sftp_server
 from teleport.engines.ssh.file_desk import Desk, OpenFile
 from teleport.engines.ssh.passing_scp import ScpPassage
 from teleport.engines.ssh.passing_sftp import SftpPassage
@@ -491,6 +491,26 @@ def _scp_heard(data: bytes) -> None:
     scp_tap.scp_tap(_Unheard(), "sid", _text(data))  # type: ignore[arg-type]
 
 
+def _place(data: bytes) -> None:
+    """A host says where a path leads, then what is there: kinds of answers and their bodies."""
+    size = data[0] if data else 0
+    said = [data[1 : size + 1], data[size + 1 :]]
+    question = remote_paths.find(b"/srv/x")
+    asked = next(question)
+    with contextlib.suppress(StopIteration):
+        for turn in range(4):
+            body = said[min(turn, 1)]
+            asked = question.send([(body[0] if body else 0, body[1:])] * len(asked))
+
+
+_PLACE = b"\x68\0\0\0\1" + sftp_server.string(b"/srv/x") * 2 + bytes(4)
+_PLACES = (
+    bytes((len(_PLACE),)) + _PLACE + b"\x69\0\0\0\4\0\0\x81\xa4",
+    bytes((len(_PLACE),)) + _PLACE + b"\x65\0\0\0\2" + sftp_server.string(b"no"),
+    b"\x0d\x65\0\0\0\3" + sftp_server.string(b"no") + bytes(4),
+)
+
+
 def _purpose(data: bytes) -> None:
     """What a client says of its session: cut to what is sensible, whatever it was."""
     reason, _, invited = _text(data).partition("\n")
@@ -620,6 +640,12 @@ FILES = (
     Target("old upload as told to the log", _scp_told(is_upload=True), (), _SAID),
     Target("old download as told to the log", _scp_told(is_upload=False), (), _SAID),
     Target("command that may be an old copy", _scp_heard, (), _COMMANDS),
+    Target(
+        "where a path leads, as a host says",
+        _place,
+        (remote_paths.Unresolved, sftp_server.Malformed),
+        _PLACES,
+    ),
     Target("purpose of a session", _purpose, (), (b"ticket 42\na, b", b"\x1b[2J\n,,")),
     Target("what a server of files tells", file_link.read, (BadParameter,), _TOLD),
     Target("SFTP request", _sftp_request, (sftp_server.Malformed,), (b"\0\0\0\1\0\0\0\4abcd", b"")),
