@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -85,6 +86,10 @@ def test_each_mode_records_where_it_says(town: tuple[Cluster, Person, Agent], tm
     (tmp_path / "a").write_bytes(b"a" * 100_000)
     alice.tsh("scp", f"{tmp_path}/a", f"{SERVER}:{tmp_path}/b").ok()
     assert (tmp_path / "b").read_bytes() == b"a" * 100_000
+    closed = last(cluster, "sftp_summary", 1)  # told once: by the proxy alone, which reads what passes
+    (carried,) = closed["file_transfer_stats"]
+    assert (carried["path"], carried["sha256"]) == (f"{tmp_path}/b", hashlib.sha256(b"a" * 100_000).hexdigest())
+    assert closed["forwarded_by"]
     stock_ssh_needs_its_agent(alice, tmp_path)
     nothing_of_the_key_stays(alice)
 
