@@ -11,12 +11,15 @@ from teleport.auth.tokens import record_token
 from teleport.model.events.access_request import LockCreated
 from teleport.model.events.base import ResourceEvent
 from teleport.model.events.catalog import EVENTS
+from teleport.model.events.resource import RoleWritten
 from teleport.model.events.user import UserCreated
 from teleport.model.resource import Resource
 from teleport.model.resources.access_list import AccessList, AccessListMember
 from teleport.model.resources.lock import Lock
+from teleport.model.resources.role import Role
 from teleport.model.resources.token import Token
 from teleport.model.resources.user import User
+from teleport.policy.widening import beyond
 
 Change = Literal["create", "update", "delete"]
 
@@ -139,6 +142,10 @@ async def record_change(cluster: Cluster, caller: Caller, change: Change, resour
     if isinstance(event, UserCreated) and isinstance(resource, User):
         event.roles = list(resource.spec.roles)
         event.connector = _connector(resource)
+        if caller.role_set is not None:
+            event.beyond_author = sorted(set(resource.spec.roles) - {role.name for role in caller.role_set.given})
+    if isinstance(event, RoleWritten) and isinstance(resource, Role) and caller.role_set is not None:
+        event.beyond_author = beyond(caller.role_set.given, resource)
     if isinstance(event, LockCreated) and isinstance(resource, Lock):
         event.target = resource.spec.target.fields()
     await cluster.journal.record(event)

@@ -32,7 +32,7 @@ from teleport.model.resources.integration import Plugin
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
-from teleport.model.resources.role import Role
+from teleport.model.resources.role import IMPLICIT_ROLE, Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.trusted_cluster import TrustedCluster
 from teleport.model.resources.user import User
@@ -220,6 +220,6 @@ NO_RULES = KindRules()
 
 def check_role(role: Role) -> None:
     """Everything in a role that is an expression, a template or a pattern must be readable. Raises BadParameter."""
-    if role.name.lower() in _SYSTEM_ROLES:
+    if role.name.lower() in _SYSTEM_ROLES or role.name == IMPLICIT_ROLE:
         raise BadParameter(f"role name {role.name!r} is reserved for the system")
     role_texts.check(role)

@@ -12,6 +12,7 @@ from teleport.model.identity import Identity
 from teleport.model.resources.access_request import AccessRequest, ThresholdIndexes
 from teleport.model.resources.role import Role
 from teleport.model.resources.role_conditions import AccessReviewThreshold
+from teleport.model.values import Duration
 from teleport.policy import templates
 from teleport.policy.decision import Code, Decision, Reason
 from teleport.policy.role_matchers import Test, role_tests
@@ -185,7 +186,9 @@ def durations(
     longest = _longest(role_set, [role.name for role in granted], max_duration)
     wanted = min(longest, session) if longest else session
     if request_ttl is not None and request_ttl > waits:
-        raise BadParameter(f"the request would wait {request_ttl}, it may wait at most {waits}")
+        raise BadParameter(
+            f"the request would wait {Duration.of(request_ttl)}, it may wait at most {Duration.of(waits)}"
+        )
     return Durations(now + min(request_ttl or PENDING_TTL, waits), now + wanted)
 
 

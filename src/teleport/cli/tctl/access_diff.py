@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
+from teleport.api.route import Empty
+from teleport.api.routes.cluster import WHO_AM_I
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
 from teleport.cli.tctl import access_world, documents
@@ -15,6 +17,7 @@ from teleport.model.resource import Resource
 from teleport.model.resources.role import Role
 from teleport.policy import role_texts
 from teleport.policy.differences import KINDS, Change, UserChange, compare
+from teleport.policy.widening import beyond
 
 SAME, CHANGES = 0, 2
 _NAMED = 5
@@ -39,12 +42,17 @@ def run(options: Namespace) -> int:
             except AccessDenied as problem:
                 raise AccessDenied(f"{problem.message}; leave the kind out with --kinds") from problem
         world = access_world.world(client, resources)
+        who = client.call(WHO_AM_I, Empty())
     changes = list(compare(world, roles, now))
+    held = [world.roles[name] for name in who.roles if name in world.roles]
+    more = {role.name: what for role in roles if not who.system_role and (what := beyond(held, role))}
     shown = changes[: max(options.limit, 0)]
     if options.format == "json":
-        output.show(_document(changes, shown), "json")
+        output.show({**_document(changes, shown), "beyond_yours": more}, "json")
     else:
         _print(changes, shown, [role.name for role in roles if role.name not in world.roles])
+        for name, what in more.items():
+            print(output.printable(f"role {name} gives what you do not hold yourself: {', '.join(what)}"))
     return CHANGES if changes else SAME
 
 

@@ -14,6 +14,7 @@ from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model import codec
 from teleport.model.kinds import KINDS, Kind, ResourceRef
 from teleport.model.resource import Resource
+from teleport.model.resources.lock import Lock
 
 _PAGE = 1000
 
@@ -94,7 +95,8 @@ def show(resources: list[Resource], form: str) -> None:
 
 
 def _end(resource: Resource) -> str:
-    return output.utc_time(resource.expires) if resource.expires else "never"
+    end = resource.spec.expires if isinstance(resource, Lock) else resource.expires
+    return output.utc_time(end) if end else "never"
 
 
 def kind_names(current: str) -> list[str]:

@@ -7,12 +7,18 @@ from typing import ClassVar
 from teleport.model.events.base import ResourceEvent, variant
 
 
-class RoleCreated(ResourceEvent):
+class RoleWritten(ResourceEvent):
+    """`beyond_author`: what the role gives that its author does not hold. The reference knows no such field."""
+
+    beyond_author: list[str] = []
+
+
+class RoleCreated(RoleWritten):
     type: ClassVar[str] = "role.created"
     code: ClassVar[str] = "T9000I"
 
 
-class RoleUpdated(ResourceEvent):
+class RoleUpdated(RoleWritten):
     type: ClassVar[str] = "role.updated"
     code: ClassVar[str] = "T9002I"
 

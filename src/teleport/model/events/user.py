@@ -76,6 +76,8 @@ class UserCreated(ResourceEvent):
     roles: list[str] = []
     connector: str = ""
     current_roles: list[str] = []
+    beyond_author: list[str] = []
+    """Those of the roles that the author does not hold. The reference knows no such field."""
 
 
 class UserUpdated(UserCreated):
