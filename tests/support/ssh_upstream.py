@@ -57,13 +57,13 @@ class StockServer:
 
 
 @asynccontextmanager
-async def stock_server(site: Site, **settings: str) -> AsyncIterator[StockServer]:
-    """It runs, and the site's post is that host's."""
+async def stock_server(site: Site, certificate: bytes = b"", **settings: str) -> AsyncIterator[StockServer]:
+    """It runs, and the site's post is that host's. `certificate` instead of a good one."""
     folder = site.directory / "sshd"
     folder.mkdir()
     key = site.post.host_key()
     _secret(folder / "host", key.private_key)
-    (folder / "host-cert.pub").write_bytes(key.certificate + b"\n")
+    (folder / "host-cert.pub").write_bytes((certificate or key.certificate) + b"\n")
     (folder / "user_ca.pub").write_text(site.user_ca.public.ssh() + "\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
