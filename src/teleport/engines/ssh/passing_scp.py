@@ -83,11 +83,9 @@ class ScpPassage:
 
     def from_server(self, data: bytes) -> None:
         (self._from_receiver if self._is_upload else self._from_sender).extend(data)
-        if len(self._from_receiver) > MAX_WAITING or (
-            not self._is_upload and len(self._from_sender) > 2 * MAX_WAITING
-        ):
-            self._break("the server does not wait for its turn")
         self._go_on()
+        if len(self._from_receiver if self._is_upload else self._from_sender) > MAX_WAITING:
+            self._break("the server does not wait for its turn")
 
     def end_of_client(self) -> None:
         self._has_ended = True
