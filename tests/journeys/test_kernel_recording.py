@@ -30,6 +30,8 @@ spec:
 """
 COMPILING = 120.0
 """Seconds that bpftrace may take on a loaded machine."""
+ENDED, STRICT, LEFT = (str(number * 10_000_000 + os.getpid()) for number in (1, 2, 3))
+"""Seconds that programs sleep which nobody else on this machine runs."""
 BLIND = "the kernel no longer tells what this session does"
 SIGHTED = "the kernel tells again what this session does"
 ATTEMPT = """
@@ -244,8 +246,8 @@ def test_the_end_of_the_one_tracer_ends_strict_sessions_and_is_told_to_the_other
     if watched is None:
         return
     with watched.session(watched.alice) as hers, watched.session(watched.bob) as his:
-        hers.run("env true hers; echo $?", "0")
-        his.run("(setsid sleep 1234 &); env true his; echo $?", "0")
+        hers.run("env true hers; echo o''k", "ok")
+        his.run(f"(setsid sleep {ENDED} &); env true his; echo o''k", "ok")
         assert watched.command("true", "hers")["sid"] != watched.command("true", "his")["sid"]
         assert watched.command("true", "his")["user"] == "bob"
         os.kill(watched.tracer(), signal.SIGKILL)
@@ -253,19 +255,21 @@ def test_the_end_of_the_one_tracer_ends_strict_sessions_and_is_told_to_the_other
         his.ended()
         hers.shows(BLIND)
         hers.shows(SIGHTED, COMPILING)
-        hers.run("env true hers-again; echo $?", "0")
+        hers.run("env true hers-again; echo o''k", "ok")
         sid = watched.command("true", "hers-again")["sid"]
     assert watched.event("session.command", lambda event: event.get("error") == BLIND and event["sid"] == sid)
-    assert watched.command("sleep", "1234")
-    until(lambda: not _runs("sleep\x001234\x00"), "the end of what the strict session left running")
+    assert watched.command("sleep", ENDED)
+    until(lambda: not _sleeps(ENDED), "the end of what the strict session left running")
 
 
-def _runs(words: str) -> bool:
+def _sleeps(seconds: str) -> list[int]:
+    """The programs that sleep so long."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if path.read_text(errors="replace") == words:
-                return True
-    return False
+            if path.read_text(errors="replace") == f"sleep\0{seconds}\0":
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_what_does_not_fit_the_buffers_is_counted_and_told(watched: Watched | None) -> None:
@@ -283,7 +287,7 @@ def test_what_does_not_fit_the_buffers_is_counted_and_told(watched: Watched | No
         lost = watched.event("session.command", lambda event: "were lost" in event.get("error", ""))
         assert int(lost["error"].split()[0]) > 10_000
         assert watched.tracer() == tracer
-        hers.run("env true after-the-flood; echo $?", "0")
+        hers.run("env true after-the-flood; echo o''k", "ok")
         watched.command("true", "after-the-flood")
     assert _memory(watched.pid) - before < 64 << 10
 
@@ -300,16 +304,16 @@ def test_a_killed_agent_leaves_nothing_behind(watched: Watched | None) -> None:
         return
     tracer = watched.tracer()
     with watched.session(watched.alice) as hers, watched.session(watched.bob) as his:
-        hers.run("(setsid sleep 2345 &); echo $?", "0")
-        his.run("(setsid sleep 3456 &); echo $?", "0")
+        hers.run(f"(setsid sleep {LEFT} &); echo o''k", "ok")
+        his.run(f"(setsid sleep {STRICT} &); echo o''k", "ok")
         until(lambda: len(watched.groups) == 2, "a cgroup for each session")
         os.kill(watched.pid, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{tracer}").exists(), "the end of bpftrace")
     watched.cluster.start(COMPILING)
     until(lambda: watched.groups == [], "the end of the cgroups")
-    assert not _runs("sleep\x003456\x00")
-    assert _runs("sleep\x002345\x00")
-    subprocess.run(["sh", "-c", "kill $(pgrep -f -x 'sleep 2345')"], check=True)
+    assert not _sleeps(STRICT)
+    (left,) = _sleeps(LEFT)
+    os.kill(left, signal.SIGKILL)
     watched.ssh("env true after-the-kill")
     watched.command("true", "after-the-kill")
 
