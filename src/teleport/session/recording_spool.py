@@ -17,7 +17,8 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,8 @@ from teleport.wire.recording import RecordingEnd, RecordingInfo, Resized, Starte
 T = TypeVar("T")
 
 SESSION_ID: Final = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{7,63}")
+_SYNCS: Final = 4
+"""That a new recording takes: two files, and the folders that name them."""
 _REFUSED: Final = "refused.json"
 _DIED: Final = "the host stopped while the session ran"
 
@@ -122,6 +125,20 @@ class RecordingSpool:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._syncing = ThreadPoolExecutor(_SYNCS - 1, thread_name_prefix="recording sync")
+
+    def _all_at_once(self, first: Callable[[], None], *others: Callable[[], None]) -> None:
+        """Syncs that a file system answers with one commit where they come together, and with one each in turn.
+
+        A session begins when its recording has, so this is time that people wait. Raises OSError.
+        """
+        running = [self._syncing.submit(sync) for sync in others]
+        try:
+            first()
+        finally:
+            wait(running)
+        for one in running:
+            one.result()
 
     def create(self, info: RecordingInfo) -> OpenRecording:
         """Begin a recording; its first frame is on disk when this returns. Raises OSError."""
@@ -129,9 +146,14 @@ class RecordingSpool:
         folder.mkdir(parents=True, mode=0o700)
         recording = OpenRecording(folder, info.sid)
         try:
-            _write_file(folder / "info.json", msgspec.json.encode(info))
-            recording.append(encode_part(1, [Started(0, info), Resized(0, info.columns, info.rows)]))
-            sync_directory(self.directory)
+            first = encode_part(1, [Started(0, info), Resized(0, info.columns, info.rows)])
+            with _new_file(folder / "info.json", msgspec.json.encode(info)) as file:
+                self._all_at_once(
+                    lambda: recording.append(first),
+                    lambda: os.fdatasync(file),
+                    lambda: sync_directory(folder),
+                    lambda: sync_directory(self.directory),
+                )
         except BaseException:
             recording.abandon()
             raise
@@ -210,6 +232,8 @@ def _mend(folder: Path, now: datetime) -> list[RecoveredSession]:
     if mended is None:
         shutil.rmtree(folder, ignore_errors=True)
         return []
+    if info is None:
+        _write_file(folder / "info.json", msgspec.json.encode(mended.info))
     OpenRecording(folder, mended.info.sid).complete()
     return [RecoveredSession(mended.info, mended.end, mended.end.participants, is_streamed=is_rest)]
 
@@ -241,6 +265,17 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, content: bytes) -> Iterator[int]:
+    """A new small file, which is not durable yet: its descriptor."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, content)
+        yield file
+    finally:
+        os.close(file)
 
 
 def _write_file(path: Path, content: bytes) -> None:
