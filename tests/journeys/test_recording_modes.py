@@ -16,6 +16,7 @@ from harness.cluster import Agent, Cluster, run
 from harness.people import Person
 from harness.processes import BIN, until
 from harness.terminals import OnTerminal
+from harness.visitors import Visitor
 
 MODE = """kind: session_recording_config
 version: v2
@@ -23,6 +24,17 @@ metadata: {{name: session-recording-config}}
 spec: {{mode: {mode}, proxy_checks_host_keys: {checks}}}
 """
 SERVER = f"{LOGIN}@apart"
+SHOWS = "ssh_service: {x11: {enabled: yes}}\n"
+RULED = f"""kind: role
+version: v8
+metadata: {{name: ruled}}
+spec:
+  options:
+    forward_agent: true
+    permit_x11_forwarding: true
+    file_rules: {{deny: [{{extensions: [pem]}}]}}
+  allow: {{logins: [{LOGIN}], node_labels: {{'*': '*'}}}}
+"""
 
 
 @pytest.fixture
@@ -33,7 +45,7 @@ def town(new_cluster: Callable[..., Cluster], tmp_path: Path) -> Iterator[tuple[
     person.home.mkdir()
     person.sign_up(person.invite(logins=LOGIN))
     person.log_in()
-    agent = Agent(cluster, tmp_path / "agent", "apart").start(cluster.join_token())
+    agent = Agent(cluster, tmp_path / "agent", "apart", settings=SHOWS).start(cluster.join_token())
     yield cluster, person, agent
     agent.stop()
 
@@ -90,6 +102,7 @@ def test_each_mode_records_where_it_says(town: tuple[Cluster, Person, Agent], tm
     (carried,) = closed["file_transfer_stats"]
     assert (carried["path"], carried["sha256"]) == (f"{tmp_path}/b", hashlib.sha256(b"a" * 100_000).hexdigest())
     assert closed["forwarded_by"]
+    rules_count_and_windows_are_shown(cluster, tmp_path)
     stock_ssh_needs_its_agent(alice, tmp_path)
     nothing_of_the_key_stays(alice)
 
@@ -97,6 +110,22 @@ def test_each_mode_records_where_it_says(town: tuple[Cluster, Person, Agent], tm
     until(lambda: "key agent" not in run_without_agent(alice).err, "the proxy has heard")
     session(alice, "unseen")
     assert last(cluster, "session.end", 4)["session_recording"] == "off"
+
+
+def rules_count_and_windows_are_shown(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.tctl("create", "-f", text=RULED).ok()
+    vera = Visitor(cluster, tmp_path / "vera", "vera", roles="ruled")
+    (tmp_path / "key.pem").write_text("private")
+    (tmp_path / "key.txt").write_text("public")
+    refused = vera.tsh("scp", f"{SERVER}:{tmp_path}/key.pem", f"{tmp_path}/got.pem")
+    assert refused.status != 0
+    assert "options.file_rules.deny[0]" in refused.err
+    vera.tsh("scp", f"{SERVER}:{tmp_path}/key.txt", f"{tmp_path}/got.txt").ok()
+    (told,) = (event for event in cluster.events("sftp") if event["code"] == "TS020E")
+    assert (told["path"], bool(told["forwarded_by"])) == (f"{tmp_path}/key.pem", True)
+    shown = run(vera.words("ssh", "-Y", SERVER, "echo $DISPLAY"), {**vera.environment, "DISPLAY": ":4711"})
+    assert shown.out.startswith("localhost:"), shown.err
+    until(lambda: [event["code"] for event in cluster.events("x11-forward")] == ["T3008I"], "the display is told")
 
 
 def run_without_agent(alice: Person) -> Any:
