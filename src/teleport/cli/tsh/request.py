@@ -116,7 +116,7 @@ def ask(account: Account, wanted: routes.CreateAccessRequest, options: Namespace
         print("Creating request...")
         created = requests.read(client.call(routes.CREATE, wanted))
         print(requests.describe(created, ()))
-        if nowait:
+        if nowait or account.profile is None:  # an identity file keeps the access that it was made with
             print(f"\nWhen it is approved: tsh login --request-id={created.name}")
             return
         print("\nWaiting for request approval...", flush=True)
