@@ -256,7 +256,11 @@ class CutWay:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self._port))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                near.close()
+                continue
             self._links += [near, far]
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
@@ -266,6 +270,11 @@ class CutWay:
             while data := source.recv(4096):
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+
+    def close_down(self) -> None:
+        """Cut, and let nobody through from now on."""
+        self._port = 9
+        self.cut()
 
     def cut(self) -> None:
         links, self._links = self._links, []
@@ -279,9 +288,30 @@ class CutWay:
         self.cut()
 
 
+def test_keys_work_on_a_session_that_may_be_resumed_and_giving_up_ends_it(
+    cluster: Cluster, alice: Person, agent: Agent
+) -> None:
+    way = CutWay(cluster.web_port)
+    words = [str(BIN / "tsh"), "ssh", "-J", f"127.0.0.1:{way.port}", f"{LOGIN}@behind"]
+    try:
+        with OnTerminal(words, alice.environment) as shell:
+            shell.run("PS1='ready> '; stty -echo", r"ready> $")
+            pid = shell.run("echo shell=$$=", r"shell=\d+=").split("=")[1]
+            shell.run("echo begun; sleep 1000", r"begun\r")
+            shell.send("\x03")
+            shell.see(r"ready> $", 10)
+            way.close_down()
+            shell.see("the connection is lost, trying again", 20)
+            shell.send("\r~.")
+            assert shell.ended(10) != 0
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the shell is hung up", 20)
+    finally:
+        way.close()
+
+
 def test_a_session_goes_on_when_its_connection_is_lost(cluster: Cluster, alice: Person, agent: Agent) -> None:
     way = CutWay(cluster.web_port)
-    words = [str(BIN / "tsh"), "ssh", "--resume", "-t", "-J", f"127.0.0.1:{way.port}", f"{LOGIN}@behind", "sh"]
+    words = [str(BIN / "tsh"), "ssh", "-t", "-J", f"127.0.0.1:{way.port}", f"{LOGIN}@behind", "sh"]
     try:
         with OnTerminal(words, alice.environment) as shell:
             shell.run("echo begin-$((1+1))", "begin-2")
@@ -295,7 +325,7 @@ def test_a_session_goes_on_when_its_connection_is_lost(cluster: Cluster, alice: 
             assert counted == [str(number) for number in range(1, 4001)]
             shell.send("exit 7\n")
             assert shell.ended() == 7
-        with OnTerminal([*words[:2], "--no-resume", *words[3:]], alice.environment) as shell:
+        with OnTerminal([*words[:2], "--no-resume", *words[2:]], alice.environment) as shell:
             shell.run("echo begin-$((1+1))", "begin-2")
             way.cut()
             assert shell.ended() == 255

@@ -27,7 +27,7 @@ def test_auth_and_proxy_in_one_process(new_cluster: Callable[..., Cluster], tmp_
     agent = Agent(cluster, tmp_path / "agent", "far").start(cluster.join_token())
     visitor = Visitor(cluster, tmp_path / "visitor")
     try:
-        with visitor.terminal("far") as terminal:
+        with visitor.terminal("far", "--no-resume") as terminal:
             session, shell = session_of(terminal)
             counting, writer = Counting(terminal), Writer(cluster)
             counting.watch(25)
@@ -62,16 +62,19 @@ def test_the_agent(town: Town) -> None:
 
 
 def test_the_proxy_alone(town: Town) -> None:
-    with town.visitor.terminal("town") as terminal:
+    """A session that may not be resumed ends with it; any other goes on with the next one."""
+    with town.visitor.terminal("town", "--no-resume") as terminal, town.visitor.terminal("town") as resumed:
         session, shell = session_of(terminal)
+        resumed.run("echo before-$((1+1))", "before-2")
         counting, writer = Counting(terminal), Writer(town.cluster)
         counting.watch(25)
         moment = kill(town.proxy.process)
         assert terminal.ended() != 0
         until(lambda: len(writer.acknowledged) >= 3, "writes go on: auth is not touched")
         check_written(town.cluster, writer.stop())
-    until(lambda: not is_running(shell), "shell hung up")
-    town.proxy.start()
+        until(lambda: not is_running(shell), "shell hung up")
+        town.proxy.start()
+        resumed.run("echo after-$((1+1))", "after-2")
     until(lambda: town.visitor.reaches("town"), "reached again")
     check_recorded(town.visitor, session, counting.shown_before(moment))
     until(lambda: ended_once(town.cluster, session), "story told")

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
+from teleport.engines import resumption
 from teleport.engines.engine import Connection, Post
 from teleport.engines.resumption import MOST_STREAMS_OF_ONE, ResumableSshEngine
 from teleport.net.handoff import HandedOff
@@ -35,6 +36,15 @@ class Echo:
     async def close(self) -> None: ...
 
 
+class Way:
+    """What is looked at of a post: the proxies that lead to it."""
+
+    proxies: ClassVar[list[str]] = ["p"]
+
+    def tunnels(self) -> list[str]:
+        return self.proxies
+
+
 class Dialled:
     """The client's end of a connection to the engine."""
 
@@ -44,7 +54,7 @@ class Dialled:
         theirs.setblocking(False)
         known = {"user": "alice", "resource_id": "n", "login_hint": "root", "kind": "node", "resumption": TOKEN}
         incoming = IncomingRequest(**(known | request))
-        connection = Connection(HandedOff(theirs), incoming, cast("Post", None))
+        connection = Connection(HandedOff(theirs), incoming, cast("Post", Way()))
         self.serving = asyncio.get_running_loop().create_task(engine.serve(connection))
 
     async def is_refused(self) -> bool:
@@ -57,6 +67,7 @@ class Dialled:
 @pytest.fixture
 async def engine() -> AsyncIterator[ResumableSshEngine]:
     made = ResumableSshEngine(Echo())
+    Way.proxies = ["p"]
     yield made
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
@@ -95,6 +106,47 @@ async def test_tokens_that_are_none_and_too_many_streams_are_refused(engine: Res
     assert await Dialled(engine, resumption="f" * 64).is_refused()
     for one in opened:
         one.sock.close()
+
+
+async def kept_for(engine: ResumableSshEngine, way: list[str]) -> float:
+    """How long a stream is kept whose connection is closed, `way` being what leads here then."""
+    Way.proxies = ["p"]
+    dialled = Dialled(engine)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(20):
+        await loop.sock_recv(dialled.sock, 100)
+        Way.proxies, begun = way, loop.time()
+        dialled.sock.close()
+        await asyncio.wait({dialled.serving})
+    return loop.time() - begun
+
+
+async def test_a_stream_waits_for_a_proxy_that_starts_again_and_hardly_for_a_killed_program(
+    engine: ResumableSshEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumption, "_LEFT_FOR", 0.1)
+    monkeypatch.setattr(resumption, "_CLOSED_FOR", 1.5)
+    assert await kept_for(engine, ["p"]) < 1.5 <= await kept_for(engine, [])
+    assert await kept_for(engine, ["another"]) >= 1.5
+
+
+def test_a_first_connection_waits_for_no_greeting() -> None:
+    server, client = ResumableStream(), ResumableStream()
+    server.begin(is_first=True)
+    server.send(b"SSH-2.0-server")
+    client.begin(is_first=True)
+    client.send(b"SSH-2.0-client")
+    assert client.feed(bytes(server.outbox)) == b"SSH-2.0-server"
+    assert server.feed(bytes(client.outbox)) == b"SSH-2.0-client"
+    server.lose()
+    server.begin()
+    server.send(b" and more")
+    client.lose()
+    client.begin()
+    assert MAGIC in server.outbox
+    assert b"more" not in server.outbox
+    server.feed(bytes(client.outbox))
+    assert client.feed(bytes(server.outbox)) == b" and more"
 
 
 def joined(received: int = 0) -> ResumableStream:

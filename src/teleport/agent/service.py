@@ -159,6 +159,7 @@ class AgentService:
             proxy_address=str(config.proxies[0]) if config.proxies else "",
             permit_user_environment=config.permit_user_environment,
             permit_port_forwarding=config.permit_port_forwarding, permit_file_copy=config.permit_file_copy,
+            tunnels=lambda: self.pool.connected if self.pool is not None else (),
             offers=config.offers, accounts=accounts if config.offers.creates_accounts else None,
             kernel=kernel,
         )  # fmt: skip

@@ -42,8 +42,8 @@ class SshRequest(NamedTuple):
     no_input: bool = False
     background: bool = False
     quiet: bool = False
-    resumes: bool = False
-    """Whether a session on a terminal, or forwards alone, shall survive lost connections."""
+    resumes: bool | None = False
+    """Whether a session on a terminal, or forwards alone, shall survive lost connections. None: a terminal's does."""
     alive_interval: float | None = None
     alive_count: int | None = None
     insecure: bool = False
@@ -71,8 +71,9 @@ class _Dialling(threading.Thread):
             if self._resumable:
                 from teleport.client.resuming import open_stream
 
-                self.stream = open_stream(self._account, self._wanted)
-            self._reached = self.stream.reached if self.stream else dial(self._account, self._wanted)
+                self._reached, self.stream = open_stream(self._account, self._wanted)
+            else:
+                self._reached = dial(self._account, self._wanted)
         except BaseException as problem:
             self._problem = problem
 
@@ -132,6 +133,10 @@ def _reach(account: Account, request: SshRequest, dialling: _Dialling) -> tuple[
 def _is_resumable(request: SshRequest) -> bool:
     """Not for commands without a terminal: scripts rather hear at once that something is wrong."""
     is_command = request.command is not None and not request.terminal and not request.local_command
+    if request.resumes is None:
+        is_shell = request.command is None and not request.run_nothing and not request.local_command
+        has_terminal = request.terminal or (request.terminal is None and is_shell)
+        return bool(has_terminal) and not request.background and sys.stdin.isatty()
     return request.resumes and not is_command
 
 
@@ -150,6 +155,8 @@ async def _run_over(
     from teleport.client.resuming import ResumingLink
 
     link = ResumingLink(account, stream)
+    if not request.quiet and sys.stderr.isatty():
+        link.on_pause = _tell_of_pause
     link.start()
     try:
         # the stream itself looks whether the server is there
@@ -159,6 +166,12 @@ async def _run_over(
         await link.close()
         if link.problem and not request.quiet:
             print(f"\ntsh: {link.problem}", file=sys.stderr)
+
+
+def _tell_of_pause() -> None:
+    """On a line of its own; the terminal may be raw."""
+    sys.stderr.write("\r\ntsh: the connection is lost, trying again; Enter ~. gives up\r\n")
+    sys.stderr.flush()
 
 
 def check_cluster(account: Account, reached: Reached) -> None:

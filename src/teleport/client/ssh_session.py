@@ -22,6 +22,8 @@ assert ssh_library
 
 _CHUNK = 64 * 1024
 CONNECTION_LOST = 255
+LEAVING = 1.0
+"""Seconds for a server to close a session that is left by an escape key."""
 
 
 class SessionRequest(NamedTuple):
@@ -105,6 +107,10 @@ class RemoteSession(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.may_write.set()
+        self.leave()
+
+    def leave(self) -> None:
+        """Whoever watches does not wait for the server any more."""
         if not self.finished.done():
             self.finished.set_result(None)
 
@@ -150,6 +156,8 @@ class InputPump:
                 os.write(2, terminal.HELP.encode())
             if self._keys.wants_leave:
                 self._channel.close()
+                await asyncio.wait({self._session.finished}, timeout=LEAVING)
+                self._session.leave()
                 return
 
     async def _read(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -95,6 +95,8 @@ class Post:
     """Tells servers that proxies alone may lead to; None where nobody can say."""
     upstream: Upstream | None = None
     """The host that is served, where it is another than this one."""
+    tunnels: Callable[[], Collection[str]] = tuple
+    """The ids of the proxies that lead here now."""
     sessions: dict[str, LiveSession] = field(default_factory=dict)
     """The sessions that run now, by id."""
 

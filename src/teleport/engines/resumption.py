@@ -3,19 +3,24 @@
 A stream belongs to the person who opened it: only a dial of the same person for the same resource, which the proxy
 has decided anew, and which knows the stream's token, carries it on. While nobody carries it, it is kept for a while;
 what the engine decides meanwhile (locks, roles, time limits) ends it as ever.
+
+How long depends on how the connection was lost. One that fell silent is the network's: the person comes back when
+it does. One that was closed while the tunnel it came through stands was closed by the person's program, which was
+killed: one that lives dials again at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from teleport.engines.engine import Connection, Engine
 from teleport.foundation.logs import get_logger
 from teleport.net.handoff import HandedOff
-from teleport.net.resumable import ResumablePipe
+from teleport.net.resumable import SILENT, ResumablePipe
 from teleport.tunnel.messages import IncomingRequest
 
 log = get_logger("resumption")
@@ -24,8 +29,13 @@ MOST_STREAMS: Final = 4096
 MOST_STREAMS_OF_ONE: Final = 256
 _TOKEN_SIZE: Final = 64
 _SILENCE: Final = 60.0
-_CLOSED_FOR: Final = 15.0
-"""Seconds a stream is kept whose connection was closed: a program that was killed, a proxy that started again."""
+_LEFT_FOR: Final = 2.0
+"""Seconds a stream is kept whose connection was closed while the tunnel stands."""
+_CLOSED_FOR: Final = 60.0
+"""Seconds a stream is kept whose connection was closed with the tunnel: a proxy that starts again."""
+_LOOK: Final = 0.1
+_ENDING: Final = 5.0
+"""Seconds for the engine to end a connection that is lost."""
 _SILENT_FOR: Final = 600.0
 """Seconds a stream is kept whose connection fell silent: a computer that sleeps, a network that is away."""
 
@@ -36,6 +46,10 @@ class _Held:
 
     request: IncomingRequest
     pipe: ResumablePipe
+    tunnels: Callable[[], Collection[str]]
+    """The proxies that lead here now."""
+    way: frozenset[str] = frozenset()
+    """Those that did when the connection came."""
     carrier: asyncio.Task[str] | None = None
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,14 +86,18 @@ class ResumableSshEngine:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         request = connection.request
-        held = self._held[request.resumption] = _Held(request, ResumablePipe(ours, silence=_SILENCE))
+        pipe_within = ResumablePipe(ours, silence=_SILENCE)
+        tunnels = connection.post.tunnels
+        held = self._held[request.resumption] = _Held(request, pipe_within, tunnels, frozenset(tunnels()))
         loop = asyncio.get_running_loop()
         engine = loop.create_task(self._inner.serve(Connection(HandedOff(theirs), request, connection.post)))
         pipe = loop.create_task(held.pipe.run())
-        held.carrier = loop.create_task(held.pipe.carry(connection.raw.sock, connection.raw.leftover))
+        held.carrier = loop.create_task(held.pipe.carry(connection.raw.sock, connection.raw.leftover, is_first=True))
         keeping = loop.create_task(self._keep(held))
         try:
             await asyncio.wait({pipe, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            pipe.cancel()  # to the engine its client is lost, or has gone
+            await asyncio.wait({engine}, timeout=_ENDING)
         finally:
             engine.cancel()  # it says farewell through the stream
             await asyncio.gather(engine, return_exceptions=True)
@@ -101,11 +119,22 @@ class ResumableSshEngine:
             why = "" if carrier.cancelled() else carrier.result()
             held.came.clear()
             log.info("a connection is lost, its stream is kept", user=held.request.user, reason=why)
-            try:
-                async with asyncio.timeout(_SILENT_FOR if "in time" in why else _CLOSED_FOR):
-                    await held.came.wait()
-            except TimeoutError:
+            if not await self._comes_back(held, is_silent=SILENT in why):
                 return
+
+    async def _comes_back(self, held: _Held, *, is_silent: bool) -> bool:
+        loop = asyncio.get_running_loop()
+        lost, patience = loop.time(), _SILENT_FOR if is_silent else _LEFT_FOR
+        while (left := lost + patience - loop.time()) > 0:
+            if not held.way <= frozenset(held.tunnels()) or not held.way:
+                patience = max(patience, _CLOSED_FOR)
+            try:
+                async with asyncio.timeout(left if is_silent else min(left, _LOOK)):
+                    await held.came.wait()
+                return True
+            except TimeoutError:
+                continue
+        return False
 
     async def _go_on(self, connection: Connection) -> None:
         request = connection.request
@@ -116,6 +145,7 @@ class ResumableSshEngine:
         if held.carrier is not None:
             held.carrier.cancel()  # it is dead: nobody comes again otherwise
             await asyncio.gather(held.carrier, return_exceptions=True)
+        held.way = frozenset(held.tunnels())
         log.info("a stream goes on", user=request.user, client=request.client_addr)
         loop = asyncio.get_running_loop()
         held.carrier = carrier = loop.create_task(held.pipe.carry(connection.raw.sock, connection.raw.leftover))

@@ -18,6 +18,8 @@ _READ = 256 * 1024
 _MOST_WAITING = 1024 * 1024
 _MOST_UNSENT = 2 * LIMIT
 """More than all that may be kept for the other side. Past it, it makes us answer and does not read."""
+SILENT = "no answer in time"
+"""How a connection was lost that nobody closed."""
 _PARTING = 10.0
 """Seconds for the other side to say that it has seen the end."""
 
@@ -54,10 +56,13 @@ class ResumablePipe:
         self.is_over.set()
         await self._tell()
 
-    async def carry(self, carrier: socket.socket, first: bytes = b"") -> str:
-        """Until the connection is lost (the answer says how) or the stream is over (empty). `first` came already."""
+    async def carry(self, carrier: socket.socket, first: bytes = b"", *, is_first: bool = False) -> str:
+        """Until the connection is lost (the answer says how) or the stream is over (empty).
+
+        `first` came already; `is_first`: nothing was ever carried before.
+        """
         carrier.setblocking(False)
-        self._stream.begin()
+        self._stream.begin(is_first=is_first)
         self._heard = asyncio.get_running_loop().time()
         tasks = [
             asyncio.get_running_loop().create_task(work)
@@ -138,7 +143,7 @@ class ResumablePipe:
             await asyncio.sleep(self._pings or self._silence / 4)
             silent = loop.time() - self._heard
             if silent > self._silence:
-                raise RemoteProtocolError("no answer in time")
+                raise RemoteProtocolError(SILENT)
             if self._pings and silent >= self._pings / 2:
                 self._stream.ping()
                 await self._tell()

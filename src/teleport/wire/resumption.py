@@ -1,7 +1,8 @@
 """A byte stream that outlives the connections which carry it: numbered bytes, kept until the other side has them.
 
 On each connection both sides first send a greeting: `TRS1` and how many bytes they have received so far, 8 bytes.
-Each then repeats what the other lacks. Frames follow: one byte of kind, three of length, the content.
+Each then repeats what the other lacks; on the first one of a stream nobody lacks anything, and nobody waits for the
+other's greeting. Frames follow: one byte of kind, three of length, the content.
 
     DATA  1  bytes of the stream          FIN   3  the stream ends here
     ACK   2  8 bytes: received so far     PING  4, PONG 5  nothing
@@ -42,6 +43,8 @@ class ResumableStream:
         self._told = 0
         self._inbox = bytearray()
         self._is_joined = False
+        """The greeting of the other side has come."""
+        self._may_frame = False
 
     @property
     def unacknowledged(self) -> int:
@@ -51,32 +54,32 @@ class ResumableStream:
     def may_send(self) -> bool:
         return self.unacknowledged < LIMIT and not self.has_finished
 
-    def begin(self) -> None:
+    def begin(self, *, is_first: bool = False) -> None:
         """A new connection carries the stream: nothing of the old one counts."""
-        self._is_joined = False
+        self._is_joined, self._may_frame = False, is_first
         self._inbox.clear()
         self.outbox[:] = MAGIC + self.received.to_bytes(8, "big")
         self._told = self.received
 
     def lose(self) -> None:
         """The connection is gone."""
-        self._is_joined = False
+        self._is_joined = self._may_frame = False
         self.outbox.clear()
 
     def send(self, data: bytes) -> None:
         """At most MAX_DATA at once."""
         self._kept.append(data)
         self._sent += len(data)
-        if self._is_joined:
+        if self._may_frame:
             self._frame(_DATA, data)
 
     def finish(self) -> None:
         self.has_finished = True
-        if self._is_joined:
+        if self._may_frame:
             self._frame(_FIN)
 
     def ping(self) -> None:
-        if self._is_joined:
+        if self._may_frame:
             self._frame(_PING)
 
     def feed(self, data: bytes) -> bytes:
@@ -121,6 +124,9 @@ class ResumableStream:
         self._trim(int.from_bytes(self._inbox[4:GREETING_SIZE], "big"))
         del self._inbox[:GREETING_SIZE]
         self._is_joined = True
+        if self._may_frame:
+            return True
+        self._may_frame = True
         for piece in self._kept:
             self._frame(_DATA, piece)
         if self.has_finished:

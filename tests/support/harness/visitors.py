@@ -47,9 +47,9 @@ class Visitor:
         done = self.tsh("ssh", f"{LOGIN}@{host}", "echo reached")
         return done.status == 0 and done.out == "reached\n"
 
-    def terminal(self, host: str) -> OnTerminal:
+    def terminal(self, host: str, *flags: str) -> OnTerminal:
         """An interactive session; a prompt was seen when it returns."""
-        session = OnTerminal(self.words("ssh", f"{LOGIN}@{host}"), self.environment)
+        session = OnTerminal(self.words("ssh", *flags, f"{LOGIN}@{host}"), self.environment)
         try:
             session.run("PS1='ready> '; stty -echo", r"ready> $")
         except BaseException:

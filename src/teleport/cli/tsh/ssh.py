@@ -30,7 +30,7 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="as ssh_config(5)")
     parser.add_argument("-F", "--config-file", metavar="FILE", help="read options from a file, as ssh_config(5)")
     parser.switch("-q", "--quiet", help="no warnings")
-    parser.switch("--resume", default=None, help="let a session on a terminal survive lost connections")
+    parser.switch("--resume", default=None, help="survive lost connections; sessions on a terminal do")
     parser.examples(
         "tsh ssh root@web-1",
         "tsh ssh root@env=prod,team=db uptime",

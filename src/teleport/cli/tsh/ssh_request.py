@@ -124,9 +124,9 @@ def _x11(options: Namespace, chosen: SshOptions) -> X11Choice | None:
     return None
 
 
-def _resumes(asked: bool | None, environment: Mapping[str, str] = os.environ) -> bool:
-    """Where it was asked for, unless the environment forbids it."""
-    return bool(asked) and environment.get("TELEPORT_NO_RESUME", "").lower() in ("", "0", "no", "false")
+def _resumes(asked: bool | None, environment: Mapping[str, str] = os.environ) -> bool | None:
+    """As asked for; None leaves it to the sort of session. Never where the environment forbids it."""
+    return asked if environment.get("TELEPORT_NO_RESUME", "").lower() in ("", "0", "no", "false") else False
 
 
 def _purpose(options: Namespace, command: str | None) -> Purpose:
