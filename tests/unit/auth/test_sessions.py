@@ -274,17 +274,20 @@ class TestRecordings:
             await agent.call(sessions.GET, sessions.SessionName(sid))
 
     async def test_hosts_that_auth_could_not_hear_are_given_time(self, cluster: TestCluster) -> None:
-        agent, sid = await cluster.host("Node"), str(uuid.uuid4())
-        await agent.call(recordings.APPEND, recordings.AppendRecording(session_id=sid, offset=0))
+        agent, sid, empty = await cluster.host("Node"), str(uuid.uuid4()), str(uuid.uuid4())
+        info = RecordingInfo(sid=sid, user="alice", login="root", started=cluster.clock.now())
+        begun = recordings.AppendRecording(session_id=sid, offset=0, content=encode_part(1, [Started(0, info)]))
+        await agent.call(recordings.APPEND, begun)
+        await agent.call(recordings.APPEND, recordings.AppendRecording(session_id=empty, offset=0))
         cluster.clock.advance(timedelta(hours=1))  # for which auth was not there
         work = Recordings(
             cluster.service.cluster, cluster.service.recordings._guard, cluster.service.recordings._audit
         )
         assert await work.complete_abandoned() == 0
         cluster.clock.advance(timedelta(minutes=6))
-        assert await work.complete_abandoned() == 0  # nothing of it can be played
+        assert await work.complete_abandoned() == 1  # of the other nothing can be played
         with pytest.raises(NotFound):
-            await agent.call(recordings.FINISH, recordings.FinishRecording(session_id=sid))
+            await agent.call(recordings.FINISH, recordings.FinishRecording(session_id=empty))
 
     async def test_a_rule_with_a_condition_filters_the_list(self, cluster: TestCluster) -> None:
         await self.recorded(cluster, ["alice"])
