@@ -36,6 +36,11 @@ class ResumablePipe:
         self._silence = silence
         self._waiting = bytearray()
         self._changed = asyncio.Condition()
+        self._carrier: socket.socket | None = None
+        self._is_pressed = False
+        """Whether a side waits for room."""
+        self._is_writing = self._is_sending = False
+        """Whether a task has what goes inwards, or to the carrier, in its hands: nothing may overtake it."""
         self._heard = 0.0
         self.is_over = asyncio.Event()
         """Both sides have ended."""
@@ -63,6 +68,7 @@ class ResumablePipe:
         """
         carrier.setblocking(False)
         self._stream.begin(is_first=is_first)
+        self._carrier = carrier
         self._heard = asyncio.get_running_loop().time()
         tasks = [
             asyncio.get_running_loop().create_task(work)
@@ -79,6 +85,7 @@ class ResumablePipe:
                 task.cancel()
             await asyncio.gather(*tasks, ending, return_exceptions=True)
             self._stream.lose()
+            self._carrier, self._is_sending = None, False
             carrier.close()
 
     async def _end(self) -> None:
@@ -88,7 +95,7 @@ class ResumablePipe:
         loop = asyncio.get_running_loop()
         data = b"-"
         while data:
-            await self._until(lambda: self._stream.may_send)
+            await self._unless_full(lambda: self._stream.may_send)
             try:
                 data = await loop.sock_recv(self._inner, MAX_DATA)
             except OSError:
@@ -97,6 +104,7 @@ class ResumablePipe:
                 self._stream.send(data)
             else:
                 self._stream.finish()
+            self._send_at_once()
             await self._tell()
 
     async def _write_inner(self) -> None:
@@ -107,9 +115,11 @@ class ResumablePipe:
                 break
             data = bytes(self._waiting)
             self._waiting.clear()
+            self._is_writing = True
             await self._tell()
             with contextlib.suppress(OSError):  # nobody reads any more: the end of the other direction tells
                 await loop.sock_sendall(self._inner, data)
+            self._is_writing = False
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_RDWR)
         if not self._stream.has_finished:
@@ -122,8 +132,10 @@ class ResumablePipe:
             if data:
                 self._heard = loop.time()
                 self._waiting += self._stream.feed(data)
+                self._write_at_once()
+                self._send_at_once()
                 await self._tell()
-            await self._until(lambda: len(self._waiting) < _MOST_WAITING and len(self._stream.outbox) < _MOST_UNSENT)
+            await self._unless_full(self._has_room)
             data = await loop.sock_recv(carrier, _READ)
             if not data:
                 raise ConnectionResetError("the connection was closed")
@@ -133,7 +145,9 @@ class ResumablePipe:
         while True:
             await self._until(lambda: bool(self._stream.outbox))
             data = bytes(self._stream.outbox)
+            self._is_sending = True
             await loop.sock_sendall(carrier, data)
+            self._is_sending = False
             del self._stream.outbox[: len(data)]
             await self._tell()
 
@@ -148,10 +162,39 @@ class ResumablePipe:
                 self._stream.ping()
                 await self._tell()
 
+    def _write_at_once(self) -> None:
+        """What the inner side takes without waiting; its task does the rest."""
+        if self._waiting and not self._is_writing:
+            with contextlib.suppress(OSError):
+                del self._waiting[: self._inner.send(self._waiting)]
+
+    def _send_at_once(self) -> None:
+        outbox = self._stream.outbox
+        if outbox and self._carrier is not None and not self._is_sending:
+            with contextlib.suppress(OSError):  # whoever reads from it is told
+                del outbox[: self._carrier.send(outbox)]
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < _MOST_WAITING and len(self._stream.outbox) < _MOST_UNSENT
+
+    async def _unless_full(self, has_room: Callable[[], bool]) -> None:
+        if has_room():
+            return
+        async with self._changed:
+            while not has_room():
+                self._is_pressed = True
+                await self._changed.wait()
+
     async def _until(self, is_so: Callable[[], bool]) -> None:
+        if is_so():
+            return
         async with self._changed:
             await self._changed.wait_for(is_so)
 
     async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        """Wake those who wait. While all passes at once there is nothing for them."""
+        stream = self._stream
+        if self._is_pressed or self._waiting or stream.outbox or stream.has_finished or stream.peer_has_finished:
+            self._is_pressed = False
+            async with self._changed:
+                self._changed.notify_all()
