@@ -111,7 +111,7 @@ class DialDesk:
                 server_labels=node.labels,
                 namespace="default",
                 addr_remote=str(client),
-                proto=granted.request.protocol,
+                proto=granted.request.protocol.removesuffix("-resumable"),
             )
         )
 
