@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import msgspec
 
+from teleport.model.kinds import KINDS
 from teleport.policy import functions, patterns
 from teleport.policy.functions import Texts
-from teleport.policy.shapes import LIST, NUMBER, OPEN, TEXT, TRUTH, AnyShape, Fields, MapOf, Shape, equal
+from teleport.policy.shapes import LIST, NUMBER, OPEN, TEXT, TRUTH, AnyShape, Document, Fields, MapOf, Shape, equal
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,13 @@ _TEXTS = {
 _HAS_PREFIX = Function(parameters=(TEXT, TEXT), result=TRUTH, call=str.startswith)
 _REGEXP_MATCH = Function(parameters=(LIST, TEXT), result=TRUTH, call=_regexp_match)
 
+
+@cache
+def _resources() -> tuple[type[msgspec.Struct], ...]:
+    return tuple(kind.type for kind in KINDS.values())
+
+
+_RESOURCE = Document(_resources)
 _TRAITS = MapOf(LIST)
 _USER = Fields(
     {"metadata": Fields({"name": TEXT}), "spec": Fields({"roles": LIST, "traits": _TRAITS})},
@@ -120,7 +129,7 @@ WHERE = Language(
     name="where",
     names={
         "user": _USER,
-        "resource": OPEN,
+        "resource": _RESOURCE,
         "session": OPEN,
         "ssh_session": Fields({"participants": LIST}),
         "session_tracker": Fields(
@@ -138,8 +147,8 @@ WHERE = Language(
                 "host_roles": LIST,
             }
         ),
-        "impersonate_role": OPEN,
-        "impersonate_user": OPEN,
+        "impersonate_role": Document(lambda: (KINDS["role"].type,)),
+        "impersonate_user": Document(lambda: (KINDS["user"].type,)),
         "host_cert": Fields(
             {
                 "hostid": TEXT,
@@ -164,7 +173,7 @@ WHERE = Language(
 
 FILTER = Language(
     name="filter",
-    names={"labels": MapOf(TEXT), "name": TEXT, "resource": OPEN, "health": Fields({"status": TEXT})},
+    names={"labels": MapOf(TEXT), "name": TEXT, "resource": _RESOURCE, "health": Fields({"status": TEXT})},
     functions={
         **_LISTS,
         "equals": _EQUALS,

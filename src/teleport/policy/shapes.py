@@ -6,10 +6,11 @@ mapping or a struct. What is not there is the empty text, or the empty list wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TypeAlias
+from types import NoneType
+from typing import TypeAlias, get_args, get_type_hints
 
 import msgspec
 
@@ -34,7 +35,13 @@ class Fields(msgspec.Struct, frozen=True):
     names: Mapping[str, AnyShape]
 
 
-AnyShape: TypeAlias = Shape | MapOf | Fields
+class Document(msgspec.Struct, frozen=True):
+    """The fields of any of these structs, whose values are known only at run time."""
+
+    structs: Callable[[], tuple[type[msgspec.Struct], ...]]
+
+
+AnyShape: TypeAlias = Shape | MapOf | Fields | Document
 
 TEXT = Shape("text")
 LIST = Shape("list")
@@ -53,7 +60,31 @@ def below(shape: AnyShape, name: str) -> AnyShape | None:
         return shape.names.get(name)
     if isinstance(shape, MapOf):
         return shape.values
+    if isinstance(shape, Document):
+        return _field(shape.structs(), name)
     return OPEN if shape is OPEN else None
+
+
+@lru_cache(maxsize=512)
+def _field(structs: tuple[type[msgspec.Struct], ...], name: str) -> AnyShape | None:
+    hints = [hint for hint in (_hints(struct).get(name) for struct in structs) if hint is not None]
+    if not hints:
+        return None
+    nested: dict[type[msgspec.Struct], None] = {}
+    for hint in hints:
+        choices = [choice for choice in (get_args(hint) or (hint,)) if choice is not NoneType]
+        if not all(isinstance(choice, type) and issubclass(choice, msgspec.Struct) for choice in choices):
+            return OPEN
+        nested.update(dict.fromkeys(choices))
+    found = tuple(nested)
+    return Document(lambda: found)
+
+
+@lru_cache(maxsize=512)
+def _hints(struct: type[msgspec.Struct]) -> dict[str, object]:
+    """The types of the fields, by the names under which documents have them."""
+    hints = get_type_hints(struct)
+    return {name: hints[attribute] for name, attribute in _attributes(struct).items()}
 
 
 def member(value: object, name: str, missing: object = "") -> object:

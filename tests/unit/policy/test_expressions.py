@@ -82,18 +82,18 @@ def test_label_expressions(text: str, expected: bool | None) -> None:
         ('equals(resource.metadata.labels["env"], "prod")', True),
         ('resource.metadata.labels["env"] == "prod"', True),
         ('resource.metadata.name == "x"', True),
-        ('resource.spec.absent.deeper == ""', True),
-        ("resource.spec.count == 3", True),
-        ("resource.spec.count != 4", True),
-        ('resource.spec.count == "3"', False),
+        ('resource.sub_kind == ""', True),
+        ("resource.spec.priority == 3", True),
+        ("resource.spec.priority != 4", True),
+        ('resource.spec.priority == "3"', False),
         ("resource.spec.enabled", True),
-        ("!resource.spec.missing", True),
+        ("!resource.spec.use_tunnel", True),
         ('has_prefix(resource.metadata.name, "x")', True),
         ('all_end_with(session.participants, "ice")', True),
         ('all_equal(session.participants, "alice")', True),
         ('is_subset(user.spec.roles, "dev", "ops", "more")', True),
         ('is_subset(user.spec.roles, "dev")', False),
-        ('contains_any(user.spec.traits["team"], resource.spec.teams)', True),
+        ('contains_any(user.spec.traits["team"], resource.spec.roles)', True),
         ('equals(user.spec.roles, set("ops", "dev"))', True),
         ('system.catype() == "host"', True),
         ("can_view()", False),
@@ -105,7 +105,7 @@ def test_label_expressions(text: str, expected: bool | None) -> None:
 def test_where(text: str, expected: bool) -> None:
     resource = {
         "metadata": {"name": "x", "labels": {"env": "prod"}},
-        "spec": {"count": 3, "enabled": True, "teams": ["red"], "type": "host"},
+        "spec": {"priority": 3, "enabled": True, "roles": ["red"], "type": "host"},
     }
     assert holds(text, WHERE, resource=resource, session={"participants": ["alice"]}) is expected
 
@@ -236,3 +236,19 @@ WORDS = ["labels", '"a"', "true", "!", "&&", "||", "==", "(", ")", "[", "]", "."
 def test_any_words_are_read_or_refused(words: list[str]) -> None:
     with contextlib.suppress(BadParameter):
         check("".join(words), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "column", "what"),
+    [
+        ('resource.nope == ""', WHERE, 10, "resource has no field 'nope'"),
+        ('contains(resource.spec.nope, "x")', WHERE, 24, "resource.spec has no field 'nope'"),
+        ('resource.metadata.labels["any"] == resource.metadata.nope', WHERE, 54, "has no field 'nope'"),
+        ('impersonate_role.spec.hostname == ""', WHERE, 23, "has no field 'hostname'"),
+        ('resource.spec["hostnam"] == "web1"', FILTER, 15, "has no field 'hostnam'"),
+    ],
+)
+def test_a_field_that_no_resource_has_is_a_mistake(text: str, language: Language, column: int, what: str) -> None:
+    with pytest.raises(BadParameter, match=what) as refused:
+        check(text, language)
+    assert refused.value.message.startswith(f"column {column}:"), refused.value.message
