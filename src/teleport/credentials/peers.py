@@ -37,8 +37,8 @@ def verify_peer(der: bytes, authorities: Sequence[TrustedAuthority], now: dateti
     The TLS handshake has proved that the peer holds the key. Raises NotAuthenticated.
     """
     try:
-        certificate = load(der)
-        authority = _issuer(certificate, authorities, now)
+        certificate = _certificate(der)
+        authority = _issuer(der, authorities, now)
         _check_shape(certificate)
         _check_period(certificate, now)
         identity = subject.decode(
@@ -71,26 +71,34 @@ def verify_host(
     return identity
 
 
-def _issuer(
-    certificate: x509.Certificate, authorities: Sequence[TrustedAuthority], now: datetime
-) -> TrustedAuthority:
-    for authority, own in _candidates(authorities):
-        if certificate.issuer != own.subject:
-            continue
+def _issuer(der: bytes, authorities: Sequence[TrustedAuthority], now: datetime) -> TrustedAuthority:
+    for authority, pem in _candidates(authorities):
         try:
-            certificate.verify_directly_issued_by(own)
+            _check_signature(der, pem)
         except (InvalidSignature, ValueError, TypeError):
             continue
-        _check_period(own, now)
+        _check_period(_authority_certificate(pem), now)
         return authority
     raise NotAuthenticated("certificate refused: no trusted user or host authority signed it")
 
 
-def _candidates(authorities: Sequence[TrustedAuthority]) -> Iterator[tuple[TrustedAuthority, x509.Certificate]]:
+def _candidates(authorities: Sequence[TrustedAuthority]) -> Iterator[tuple[TrustedAuthority, str]]:
     for authority in authorities:
         if authority.kind in ("user", "host"):
             for pem in authority.tls_certificates:
-                yield authority, _authority_certificate(pem)
+                yield authority, pem
+
+
+@lru_cache(maxsize=256)
+def _certificate(der: bytes) -> x509.Certificate:
+    """Peers come again with the same one, for each connection of theirs."""
+    return load(der)
+
+
+@lru_cache(maxsize=512)
+def _check_signature(der: bytes, pem: str) -> None:
+    """Raises InvalidSignature, ValueError. Once good it is good for ever: whom we trust is asked each time."""
+    _certificate(der).verify_directly_issued_by(_authority_certificate(pem))
 
 
 @lru_cache(maxsize=256)

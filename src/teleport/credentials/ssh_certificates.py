@@ -64,7 +64,7 @@ class UserCertificate(msgspec.Struct, frozen=True, kw_only=True):
     valid_before: datetime
     key: PublicKey
     authority: PublicKey
-    extensions: dict[str, str]
+    extensions: Mapping[str, str]
 
 
 class HostCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +144,12 @@ def issue_openssh(
     return _sign(builder, ssh_extensions.encode_permits(permits), ca)
 
 
+@lru_cache(maxsize=64)
 def read_user(certificate: str) -> UserCertificate:
-    """NOT verified. Raises BadParameter for anything but a person's certificate."""
+    """NOT verified. Raises BadParameter for anything but a person's certificate.
+
+    A login reads the same certificate several times, and people come again with it.
+    """
     parsed = _load(certificate, ssh.SSHCertificateType.USER)
     extensions, principals = _extensions(parsed), _principals(parsed)
     identity = ssh_extensions.decode_user(
@@ -320,12 +324,18 @@ def _verify_signature(
         raise BadParameter(f"no trusted {kind} authority signed it")
     if authority.cluster != identity.cluster:
         raise BadParameter(f"it names cluster {identity.cluster!r} and is signed by {authority.cluster!r}")
-    parsed = ssh.load_ssh_public_identity(certificate.strip().encode())
     try:
-        assert isinstance(parsed, ssh.SSHCertificate)
-        parsed.verify_cert_signature()
+        _check_signature(certificate)
     except (InvalidSignature, *_MALFORMED) as problem:
         raise BadParameter("its signature is wrong") from problem
+
+
+@lru_cache(maxsize=256)
+def _check_signature(certificate: str) -> None:
+    """Raises InvalidSignature. Once good it is good for ever: who signed it and until when is asked each time."""
+    parsed = ssh.load_ssh_public_identity(certificate.strip().encode())
+    assert isinstance(parsed, ssh.SSHCertificate)
+    parsed.verify_cert_signature()
 
 
 @lru_cache(maxsize=256)
