@@ -139,7 +139,8 @@ async def test_a_packet_that_was_spoiled_on_the_way_ends_the_connection(here: Si
         person.ssh("-v", "-o", f"ProxyCommand={spoiling}", "-o", f"Ciphers={cipher}", "--", command), stdin=data
     )
     assert ran.status == 255
-    assert b"MAC verification failed" in ran.err
+    # the client may be writing still when it is told why, and then it sees the end alone
+    assert b"MAC verification failed" in ran.err or b"Broken pipe" in ran.err or b"Connection reset" in ran.err
     kept = here.directory / "arrived"
     arrived = kept.read_bytes() if kept.exists() else b""  # it may end before the program starts
     assert len(arrived) < 1_000_000

@@ -16,13 +16,14 @@ async def side(tmp_path: Path) -> AsyncIterator[WebSide]:
         yield await web_side(cluster)
 
 
-async def test_a_page_gets_six_things_of_its_session(side: WebSide) -> None:
+async def test_a_page_gets_eight_things_of_its_session(side: WebSide) -> None:
     browser = side.browser()
     entered = await browser.log_in(await side.cluster.sign_up("alice", "access", "editor", "auditor"))
     renewed = await browser.renew()
     for answer in (entered, renewed):
         assert set(answer.json) == {
             "type", "token", "username", "expires_in", "sessionExpires", "sessionInactiveTimeout",
+            "accessRequests", "accessEnds",
         }  # fmt: skip
         assert browser.cookies["__Host-session"] not in answer.body.decode()
         assert b"PRIVATE" not in answer.body
