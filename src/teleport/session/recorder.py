@@ -164,7 +164,7 @@ class Recorder:
             self._timer.cancel()
         try:
             await self._destination.complete(self.failure is None)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             self._fail(error)
         if self.failure is not None:
             raise self.failure
@@ -247,7 +247,12 @@ class _Disk:
         due, self._due = self._due, []
         share = -(-len(due) // self._most)
         for start in range(0, len(due), share):
-            self.threads.submit(_write_parts, loop, due[start : start + share])
+            parts = due[start : start + share]
+            try:
+                self.threads.submit(_write_parts, loop, parts)
+            except RuntimeError as problem:  # closed: who waits for it must hear so
+                for *_, done in parts:
+                    _settle(done, problem)
 
 
 class _OnDisk:

@@ -173,3 +173,12 @@ async def test_a_disk_that_is_full_from_the_start_opens_nothing(
     monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await opened(factory)
+
+
+async def test_one_that_ends_after_its_factory_hears_that_it_failed(factory: RecorderFactory) -> None:
+    recorder = await opened(factory)
+    recorder.print(b"late")
+    factory.close()
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match="no longer be recorded"):
+            await recorder.finish(END)
