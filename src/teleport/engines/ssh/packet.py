@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from typing import Any, Final, cast
 
 import asyncssh
@@ -393,9 +394,9 @@ class TunedConnection(SSHConnection):
         return True
 
     def is_their_fault(self, error: BaseException | None) -> bool:
-        """Whether an error comes from what the peer sent: packets cut short, numbers of no group."""
+        """Whether an error comes from what the peer sent: packets cut short, numbers of no group, out of turn."""
         is_agreeing = not self._kex_complete and isinstance(error, ValueError | LookupError)
-        return is_agreeing or isinstance(error, PacketDecodeError | UnicodeError)
+        return is_agreeing or isinstance(error, PacketDecodeError | UnicodeError) or _is_out_of_turn(error)
 
     def _recv_pkthdr(self) -> bool:
         if not super()._recv_pkthdr():
@@ -406,6 +407,14 @@ class TunedConnection(SSHConnection):
     def _check_length(self, size: int) -> None:
         if size > MAX_PACKET:
             raise ProtocolError(f"packet of {size} bytes is longer than {MAX_PACKET}")
+
+
+def _is_out_of_turn(error: BaseException | None) -> bool:
+    """Whether asyncssh took for granted that a message does not come now."""
+    if not isinstance(error, AssertionError) or error.__traceback__ is None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).startswith("asyncssh.")
 
 
 def _padding(payload: int) -> int:
