@@ -13,15 +13,7 @@ from harness.disks import full_disk
 from harness.processes import Started, until
 from harness.towns import Town
 from harness.visitors import Visitor
-from harness.witnesses import ROLE, all_events, check_written
-
-STRICT = """kind: role
-version: v7
-metadata: {name: strict}
-spec:
-  options: {record_session: {default: strict}}
-  allow: {logins: ['{{internal.logins}}'], node_labels: {'*': '*'}}
-"""
+from harness.witnesses import ROLE, STRICT, all_events, check_written
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from harness.cluster import Cluster
 from harness.processes import Started, until
 from harness.towns import Town
 from harness.visitors import Visitor
-from harness.witnesses import Counting, all_events
+from harness.witnesses import STRICT, Counting, all_events
 
 from teleport.wire.recording import Printed, RecordingReader
 
@@ -20,13 +20,6 @@ MODE = """kind: session_recording_config
 version: v2
 metadata: {name: session-recording-config}
 spec: {mode: node-sync}
-"""
-STRICT = """kind: role
-version: v7
-metadata: {name: strict}
-spec:
-  options: {record_session: {default: strict}}
-  allow: {logins: ['{{internal.logins}}'], node_labels: {'*': '*'}}
 """
 
 

@@ -125,7 +125,7 @@ class Recorder:
         self.failure: Unavailable | None = None
         self.on_failure: Callable[[Unavailable], None] = lambda _: None
         self.on_detour: Callable[[str], None] = lambda _: None
-        """The cluster is away: for now this host's disk keeps what is recorded."""
+        """The cluster is away: this host's disk keeps what is recorded until it is back."""
         self.is_detoured = False
         """It did so from the beginning."""
         self.on_caught_up: Callable[[], None] = lambda: None

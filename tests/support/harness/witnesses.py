@@ -12,6 +12,14 @@ from harness.cluster import Cluster
 from harness.terminals import OnTerminal
 
 ROLE = "kind: role\nversion: v7\nmetadata: {{name: {name}}}\nspec: {{allow: {{logins: [nobody]}}}}\n"
+STRICT = """kind: role
+version: v7
+metadata: {name: strict}
+spec:
+  options: {record_session: {default: strict}}
+  allow: {logins: ['{{internal.logins}}'], node_labels: {'*': '*'}}
+"""
+"""A role whose sessions are recorded or are not."""
 
 
 class Writer:

@@ -145,8 +145,8 @@ class Backend(Protocol):
         """The home of the login where files are served by us, path by path; None where another server does that."""
         ...
 
-    def paths(self) -> Paths:
-        """Where the paths lead of a copy that another server serves. For one copy, closed with it."""
+    def paths(self) -> Paths | None:
+        """Where the paths of one copy lead that another server serves; None where files are served by us."""
         ...
 
     def program(self, wish: Wish, screens: Screens) -> Program:

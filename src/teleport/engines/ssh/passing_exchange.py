@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ class PacketCutter:
             del self._buffer[:used]
 
 
-class SftpExchange:
+class SftpExchange(ABC):
     """A `passing.Passage`. Requests get numbers of ours on the way, and their own again on the way back."""
 
     def __init__(self, sides: Sides) -> None:
@@ -77,14 +78,14 @@ class SftpExchange:
         self._is_over = False
         self._requests: dict[int, TakeRequest] = {}
 
+    @abstractmethod
     def _settle(self) -> Step:
         """What has to be asked before the first request."""
-        raise NotImplementedError
 
     # -- passing.Passage
 
-    def open(self) -> None:
-        """The client speaks first."""
+    def open(self) -> None:  # noqa: B027 - nothing to do: the client speaks first
+        """As with every passage."""
 
     def from_client(self, data: bytes) -> None:
         self._client.put(data)

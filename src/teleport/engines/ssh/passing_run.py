@@ -50,10 +50,11 @@ class PassingRun(PipeRun):
         self._passage.open()
 
     async def _prepare_scp(self, scp: ScpCommand) -> ScpPassage:
-        self._paths = self._channel.visit.backend.paths()
+        self._paths = paths = self._channel.visit.backend.paths()
+        assert paths is not None, "another server serves this copy"
         home = ""
         try:
-            home = await self._paths.settle(self._clerk)
+            home = await paths.settle(self._clerk)
         except TeleportError:
             if self._clerk.is_governed:
                 raise
