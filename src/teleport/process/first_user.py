@@ -1,4 +1,4 @@
-"""The way in for the first administrator, printed while nobody has signed up."""
+"""The way in, printed at the start: a link for the first administrator, or where those who signed up log in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 from teleport.auth.bootstrap import FirstInvitation
 from teleport.auth.service import AuthService
+
+_AGAIN = (
+    "\nThis cluster has users already: log in at https://{proxy}\nA new password for one: tctl users reset NAME\n"
+)
 
 
 class FirstUser:
@@ -23,6 +27,8 @@ class FirstUser:
         if invitation is not None:
             (pin, *_) = await self._auth.cluster.authorities.pins()
             print(self._text(invitation, pin), file=sys.stderr, flush=True)
+        elif proxy := self._auth.cluster.settings.public_addr:
+            print(_AGAIN.format(proxy=proxy), file=sys.stderr, flush=True)
         started()
         await asyncio.get_running_loop().create_future()
 
