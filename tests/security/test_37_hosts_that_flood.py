@@ -104,23 +104,24 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_channel_is_opened_that_nobody_asked_for(tmp_path: Path, kind: str) -> None:
     name, rest = KINDS[kind]
-    heard: list[int] = []
+    flooding: list[HostConnection] = []
 
     async def behave(connection: HostConnection, process: asyncssh.SSHServerProcess[bytes]) -> None:
         del connection.heard[:]
+        flooding.append(connection)
         opened = UInt32(9000) + UInt32(1 << 20) + UInt32(1 << 15)
         for _ in range(300):
             connection.send_bare(OPEN, String(name), opened, rest)
         async with asyncio.timeout(20):
             while not connection.is_over and connection.heard.count(FAILED) < 300:
                 await asyncio.sleep(0.01)
-        heard.extend(connection.heard)
         process.exit(0)
 
     async with led_to(tmp_path, behave) as (here, _):
         await run(here.person().ssh("--", "true"))
-    assert CONFIRMED not in heard
-    assert heard, "the host heard an answer"
+    (host,) = flooding  # which may be cut off by its own library at the first answer, and this task with it
+    assert CONFIRMED not in host.heard
+    assert host.heard, "the host heard an answer"
 
 
 async def test_questions_without_end_stop_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
