@@ -80,8 +80,19 @@ def test_copies_name_the_path_that_fails_and_know_the_home(alice: Person, agent:
         (Path.home() / name).unlink()
 
 
+REVIEWED = """kind: access_list
+version: v1
+metadata: {name: everyday}
+spec: {title: Everyday, owners: [{name: nobody}], grants: {roles: [access]}}
+"""
+
+
 def test_a_file_of_everything_is_taken_back(cluster: Cluster, tmp_path: Path) -> None:
     backup = tmp_path / "all.yaml"
+    cluster.tctl("create", "-f", "-", text=REVIEWED).ok()
+    cluster.tctl("acl", "reviews", "create", "everyday").ok()
+    written = cluster.tctl("create", "-f", "-", text=cluster.tctl("get", "access_list_review").ok().out)
+    assert "give it with `tctl acl reviews create`" in written.err
     backup.write_text(cluster.tctl("get", "all").ok().out)
     cluster.tctl("create", "-f", str(backup)).ok()
     cluster.tctl("create", "-f", str(backup)).ok()  # though every revision in it is an old one now

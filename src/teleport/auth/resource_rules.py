@@ -137,10 +137,6 @@ async def _write_member(ground: Ground, caller: Caller, new: Resource, old: Reso
     new.spec.added_by = old.spec.added_by if isinstance(old, AccessListMember) else caller.name
 
 
-async def _write_review(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
-    raise BadParameter("a review of an access list is given with `tctl acl reviews create`")
-
-
 async def _write_login_rule(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, LoginRule)
     login_rules.check(new)
@@ -206,7 +202,6 @@ RULES: dict[str, KindRules] = {
     Node.KIND: KindRules(before_write=_write_node),
     AccessList.KIND: KindRules(before_write=_write_list, before_delete=_delete_list, after_delete=_empty_list),
     AccessListMember.KIND: KindRules(before_write=_write_member),
-    AccessListReview.KIND: KindRules(before_write=_write_review),
     Plugin.KIND: KindRules(before_write=_write_plugin),
     LoginRule.KIND: KindRules(before_write=_write_login_rule),
     AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),

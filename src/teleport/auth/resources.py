@@ -235,7 +235,8 @@ class Resources:
     def _writable(self, caller: Caller, resource: Resource) -> Kind:
         kind = known_kind(resource.kind)
         if not kind.creatable and not (caller.host_id and kind.scope == "host"):
-            raise BadParameter(f"{kind.name} cannot be written like this: it is the system's own")
+            instead = kind.instead or "it is the system's own"
+            raise BadParameter(f"{kind.name} cannot be written like this: {instead}")
         return kind
 
     def _check_deletable(self, caller: Caller, kind: Kind) -> None:

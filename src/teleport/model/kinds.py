@@ -18,6 +18,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     `scope`: cluster (administrators write it), host (heartbeats of agents), internal (the system's own).
     `creatable`: create, update and delete by administrators. `secret`: never leaves auth through the resource API.
+    `instead`: what to do where they would create one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = "cluster"
     listable: bool = True
     creatable: bool = True
+    instead: str = ""
     secret: bool = False
 
     @property
@@ -56,9 +58,16 @@ class ResourceRef(msgspec.Struct, frozen=True):
         return f"{self.sub_kind}/{self.name}" if self.sub_kind and self.kind.type.KEY_HAS_PREFIX else self.name
 
 
-def _kind(path: str, *aliases: str, name: str = "", creatable: bool = True) -> Kind:
+def _kind(path: str, *aliases: str, name: str = "", creatable: bool = True, instead: str = "") -> Kind:
     module, struct = path.split(":")
-    return Kind(name=name or module, module=module, struct=struct, aliases=aliases, creatable=creatable)
+    return Kind(
+        name=name or module,
+        module=module,
+        struct=struct,
+        aliases=aliases,
+        creatable=creatable and not instead,
+        instead=instead,
+    )
 
 
 def _singleton(path: str, name: str, *aliases: str, creatable: bool = True) -> Kind:
@@ -86,10 +95,21 @@ _ALL = (
     _kind("token:Token", "tokens"),
     _singleton("token:StaticTokens", "static_tokens", creatable=False),
     _kind("lock:Lock", "locks"),
-    _kind("access_request:AccessRequest", "accessrequest", "accessrequests", "access_requests", creatable=False),
+    _kind(
+        "access_request:AccessRequest",
+        "accessrequest",
+        "accessrequests",
+        "access_requests",
+        instead="ask with `tsh request create` or `tctl requests create`",
+    ),
     _kind("access_list:AccessList", "accesslist", "accesslists", "access_lists"),
     _kind("access_list:AccessListMember", "access_list_members", name="access_list_member"),
-    _kind("access_list:AccessListReview", "access_list_reviews", name="access_list_review"),
+    _kind(
+        "access_list:AccessListReview",
+        "access_list_reviews",
+        name="access_list_review",
+        instead="give it with `tctl acl reviews create`",
+    ),
     _kind("access_monitoring_rule:AccessMonitoringRule", "access_monitoring_rules"),
     _kind("login_rule:LoginRule", "login_rules"),
     _kind("device:Device", "devices"),
@@ -130,7 +150,7 @@ _ALL = (
     _kind("cert_authority:CertAuthority", "cas", "cert_authorities", creatable=False),
     _kind("trusted_cluster:TrustedCluster", "tc", "cluster", "clusters", "trusted_clusters"),
     _kind("trusted_cluster:RemoteCluster", "rc", "rcs", "remote_clusters", name="remote_cluster"),
-    _kind("cluster_alert:ClusterAlert", "cluster_alerts", creatable=False),
+    _kind("cluster_alert:ClusterAlert", "cluster_alerts", instead="make it with `tctl alerts create`"),
     _kind("installer:Installer", "installers"),
     _kind("installer:ServerInfo", "server_infos", name="server_info"),
     # single sign-on

@@ -79,7 +79,7 @@ def said(resource: Resource, what: str) -> str:
 def refuse_unwritable(kind: Kind) -> None:
     """Raises Unsupported for kinds that the system alone writes."""
     if not kind.creatable:
-        raise Unsupported(f"{kind.name} is written by the system alone")
+        raise Unsupported(f"{kind.name} is written by the system alone{kind.instead and f': {kind.instead}'}")
 
 
 def show(resources: list[Resource], form: str) -> None:
