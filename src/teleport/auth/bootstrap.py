@@ -150,7 +150,7 @@ class Bootstrap:
             wanted = default_singleton(self._cluster.settings, kind)
             assert wanted is not None
             try:
-                check_setting(wanted, self._cluster.settings)
+                check_setting(wanted, allow_no_second_factor=self._cluster.settings.allow_no_second_factor)
             except (BadParameter, Unsupported) as problem:
                 raise BadParameter(f"configuration of auth_service: {problem.message}") from problem
             present = await self._store.find(kind, kind.SINGLETON)

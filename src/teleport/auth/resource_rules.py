@@ -167,7 +167,7 @@ async def _write_node(ground: Ground, caller: Caller, new: Resource, old: Resour
 
 async def _write_preference(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, ClusterAuthPreference)
-    check_setting(new, ground.cluster.settings)
+    check_setting(new, allow_no_second_factor=ground.cluster.settings.allow_no_second_factor)
     if isinstance(old, ClusterAuthPreference):
         await _check_relying_party(ground, new, old)
     for field in ("attestation_allowed_cas", "attestation_denied_cas"):
@@ -175,7 +175,7 @@ async def _write_preference(ground: Ground, caller: Caller, new: Resource, old: 
 
 
 async def _write_setting(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
-    check_setting(new, ground.cluster.settings)
+    check_setting(new, allow_no_second_factor=ground.cluster.settings.allow_no_second_factor)
 
 
 async def _check_relying_party(ground: Ground, new: ClusterAuthPreference, old: ClusterAuthPreference) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from teleport.auth.settings import Settings
 from teleport.foundation.errors import BadParameter, Unsupported
 from teleport.model.resource import Resource
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
@@ -10,11 +9,11 @@ from teleport.model.resources.cluster_networking_config import ClusterNetworking
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 
 
-def check_setting(new: Resource, settings: Settings) -> None:
+def check_setting(new: Resource, *, allow_no_second_factor: bool) -> None:
     """Raises BadParameter and Unsupported: what is known and not built is never taken as if it were."""
     match new:
         case ClusterAuthPreference():
-            if not new.spec.second_factor_is_mandatory and not settings.allow_no_second_factor:
+            if not new.spec.second_factor_is_mandatory and not allow_no_second_factor:
                 raise BadParameter(
                     f"spec.second_factor {new.spec.second_factor!r}: local users must have a second factor; "
                     "use on, otp or webauthn"

@@ -31,6 +31,15 @@ compdef _{name} {name}
 _FISH = """\
 complete -c {name} -f -a '({name} __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 """
+_HELP = """usage: {name} completion bash|zsh|fish
+
+print a completion script
+
+examples:
+  source <({name} completion bash)                                   # in ~/.bashrc
+  source <({name} completion zsh)                                    # in ~/.zshrc, below compinit
+  {name} completion fish > ~/.config/fish/completions/{name}.fish
+"""
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
@@ -44,6 +53,11 @@ def run(program: frame.Program, name: str, words: Sequence[str]) -> int:
         raise BadParameter(f"usage: {program.name} completion {'|'.join(SCRIPTS)}")
     print(SCRIPTS[words[0]].format(name=program.name), end="")
     return 0
+
+
+def explain(program: frame.Program) -> str:
+    """The help of `completion`."""
+    return _HELP.format(name=program.name).rstrip()
 
 
 def candidates(program: frame.Program, words: Sequence[str]) -> list[str]:

@@ -92,6 +92,8 @@ def _dispatch(program: Program, words: list[str]) -> int:
         name, before = "version", []
     if name == "help":
         return _help(program, after)
+    if name == "completion" and _asks_for_help([*before, *after]):
+        return _help(program, [name])
     if name in ("completion", "__complete"):
         complete: Callable[[Program, str, Sequence[str]], int] = importlib.import_module(_COMPLETION).run
         return complete(program, name, after)
@@ -190,8 +192,13 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 
 def _help(program: Program, words: Sequence[str]) -> int:
-    if not words:
+    words = [word for word in words if word not in ("-h", "--help")]
+    if not words or words[0] == "help":
         print(overview(program))
+        return 0
+    if words[0] == "completion":
+        explain: Callable[[Program], str] = importlib.import_module(_COMPLETION).explain
+        print(explain(program))
         return 0
     entry = program.entry(words[0])
     module: Command = importlib.import_module(entry.module)

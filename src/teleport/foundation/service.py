@@ -97,10 +97,17 @@ class Supervisor:
             return None
         if task.cancelled():
             return None
-        problem = task.exception()
+        problem = _cause(task.exception())
         if problem is None and not self._stopping.is_set():
             return RuntimeError(f"service {name} ended by itself")
         return problem
+
+
+def _cause(problem: BaseException | None) -> BaseException | None:
+    """What made a group of tasks fail: the first failure in it, which the others were cancelled for."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
 
 
 class TaskOwner:

@@ -29,13 +29,13 @@ from teleport.net.listener import inheritance
 from teleport.process import data_dir
 from teleport.process.auth_server import AuthServer
 from teleport.process.config.settings import AuthSettings, NodeSettings, ProxySettings, Settings
+from teleport.process.config.singletons import allows_no_second_factor, configured
 from teleport.process.diagnostics import DiagnosticsService
 from teleport.process.first_user import FirstUser
 from teleport.process.health import Health
 from teleport.process.membership import LocalMember, Membership
 from teleport.process.passage import Elsewhere, InProcess, Passage
 from teleport.process.proxy_server import Place, ProxyServer
-from teleport.process.singletons import configured
 from teleport.storage.audit_log import AuditLog
 from teleport.storage.backends.sqlite import SqliteBackend
 from teleport.storage.measured import MeasuredBackend
@@ -47,7 +47,6 @@ log = get_logger("process")
 DRAIN = 5.0
 """Seconds that running sessions are given when the process is told to stop (SIGTERM)."""
 ADMIN_FILE = "admin_identity"
-TRUE = ("1", "yes", "true", "on")
 _EVERYWHERE = ("", "0.0.0.0", "::")
 _WHOLE = "start"
 """The part of health that is well once everything has started."""
@@ -150,7 +149,7 @@ class Building:
             public_addrs=self._public_addresses(),
             configured=configured(settings),
             first_user_logins=(_own_name(),),
-            allow_no_second_factor=os.environ.get("TELEPORT_ALLOW_NO_SECOND_FACTOR", "").lower() in TRUE,
+            allow_no_second_factor=allows_no_second_factor(os.environ),
         )
 
     def _public_addresses(self) -> tuple[str, ...]:

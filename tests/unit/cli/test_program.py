@@ -185,6 +185,22 @@ def test_help_of_a_command(command: ModuleType, capsys: pytest.CaptureFixture[st
     assert "global flags:" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("help", "completion"), "source <(prog completion bash)"),
+        (("completion", "--help"), "source <(prog completion bash)"),
+        (("help", "help"), "usage: prog [global flags] COMMAND"),
+        (("help", "--help"), "usage: prog [global flags] COMMAND"),
+    ],
+)
+def test_help_of_what_has_no_module_of_its_own(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], expected: str
+) -> None:
+    assert run_program(PROGRAM, words) == 0
+    assert expected in capsys.readouterr().out
+
+
 def test_the_command_is_found_behind_flags_with_values() -> None:
     assert split_command(PROGRAM, ["--proxy", "run", "-l", "x", "go", "a"]) == (
         ["--proxy", "run", "-l", "x"],

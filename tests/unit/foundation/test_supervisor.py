@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
+from teleport.foundation.errors import Unavailable
 from teleport.foundation.service import Service, Supervisor
 
 
@@ -33,6 +36,26 @@ async def supervised(parts: list[Slow], drain: float = 60.0) -> tuple[Supervisor
     task = asyncio.get_running_loop().create_task(supervisor.run(started.set))
     await started.wait()
     return supervisor, task
+
+
+class Failing:
+    """Fails in a task of a group, as a service does that listens at several addresses."""
+
+    name = "failing"
+
+    async def run(self, started: Callable[[], None]) -> None:
+        async def fail() -> None:
+            raise Unavailable("cannot listen on :3080: Address already in use")
+
+        async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+            outer.create_task(asyncio.Event().wait())
+            inner.create_task(fail())
+
+
+async def test_the_failure_of_a_service_is_raised_as_it_is_however_deep_in_groups() -> None:
+    supervisor = Supervisor([Failing()])
+    with pytest.raises(Unavailable, match="cannot listen on :3080"):
+        await supervisor.run()
 
 
 async def test_services_stop_in_reverse_order() -> None:

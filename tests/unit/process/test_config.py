@@ -106,6 +106,36 @@ ssh_service:
         ("version: v3\nproxy_service: {web_listen_addr: 'a:99999'}", "port 99999"),
         ("version: v3\nssh_service:\n  commands: [{name: a, command: [b], period: 10ms}]", "shorter than 1s"),
         (
+            "version: v3\nauth_service:\n  client_idle_timeout: 5 parsecs",
+            "teleport.yaml:3: auth_service.client_idle_timeout",
+        ),
+        (
+            "version: v3\nauth_service:\n\n  session_recording: often",
+            "teleport.yaml:4: auth_service.session_recording",
+        ),
+        (
+            "version: v3\nauth_service:\n  authentication:\n    second_factor: off",
+            "teleport.yaml:4: auth_service.authentication.second_factor: 'off': local users must",
+        ),
+        (
+            "version: v3\nauth_service:\n  authentication:\n    type: oidc",
+            "teleport.yaml:4: auth_service.authentication.type",
+        ),
+        ("version: v3\nauth_service:\n  authentication: {local_auth: no}", "authentication.local_auth: is false"),
+        ("version: v3\nauth_service:\n  authentication: {u2f: {app_id: a}}", "authentication.u2f: known, and not"),
+        ("version: v3\nproxy_service:\n  kube_public_addr: a:1", "proxy_service.kube_public_addr: known, and not"),
+        ("version: v3\nproxy_service:\n  ui: {show_resources: accessible_only}", "expected requestable"),
+        ("version: v3\nproxy_service:\n  ui: {scrollback_lines: -1}", "proxy_service.ui.scrollback_lines: -1"),
+        ("version: v3\nteleport:\n  connection_limits: {max_connections: 0}", "max_connections: 0: expected 1"),
+        (
+            "version: v3\nssh_service:\n  labels:\n    a: b\n    c: [d]",
+            "teleport.yaml:5: ssh_service.labels.c: expected text",
+        ),
+        (
+            "version: v3\nproxy_service:\n  https_keypairs:\n  - {key_file: a, cert_file: b}\n  - {crt: b}",
+            "teleport.yaml:5: unknown key proxy_service.https_keypairs[1].crt",
+        ),
+        (
             "version: v3\nauth_service: {enabled: no}\nproxy_service: {enabled: no}\nssh_service: {enabled: no}",
             "no serv",
         ),
@@ -126,6 +156,30 @@ def test_a_known_section_that_is_switched_off_is_accepted(tmp_path: Path) -> Non
 def test_switches_may_be_quoted(tmp_path: Path) -> None:
     text = 'version: v2\nauth_service: {enabled: "yes"}\nproxy_service: {enabled: "ON"}\nssh_service: {enabled: "no"}'
     assert load(tmp_path, text).roles == ("auth", "proxy")
+
+
+def test_words_and_numbers_are_text_where_text_is_expected(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        """
+version: v3
+teleport: {nodename: 123}
+auth_service:
+  session_recording: off
+  client_idle_timeout: 0
+  tokens: ["node:a"]
+  authentication: {second_factor: on}
+ssh_service: {labels: {gpu: yes, release: 1.10, plain: text}}
+""",
+    )
+    assert found.nodename == "123"
+    assert found.auth is not None
+    assert found.auth.singletons.recording == {"mode": "off"}
+    assert found.auth.singletons.preference == {"second_factor": "on"}
+    assert found.auth.singletons.networking is not None
+    assert found.auth.singletons.networking["client_idle_timeout"] == "0"
+    assert found.node is not None
+    assert found.node.labels == {"gpu": "yes", "release": "1.10", "plain": "text"}
 
 
 def test_a_strategy_and_certificates_of_a_public_authority_that_are_built(tmp_path: Path) -> None:

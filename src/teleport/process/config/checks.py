@@ -58,6 +58,12 @@ def duration(document: Document, position: Position, text: str, at_least: float 
     return found
 
 
+def at_least(document: Document, position: Position, found: int, least: int) -> int:
+    if found < least:
+        raise document.error(position, f"{found}: expected {least} or more")
+    return found
+
+
 def labels(document: Document, position: Position, found: dict[str, str]) -> dict[str, str]:
     for key in found:
         if not LABEL_KEY.fullmatch(key):

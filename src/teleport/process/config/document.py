@@ -13,6 +13,11 @@ from teleport.foundation.errors import BadParameter
 MAX_BYTES = 1 << 20
 Position = tuple[str | int, ...]
 T = TypeVar("T")
+_PLAIN = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,), "str": (str,), "int": (int,), "object": (dict,), "array": (list,),
+}  # fmt: skip
+_NAMES = {"bool": "yes or no", "str": "text", "int": "a number", "object": "a section", "array": "a list"}
 _SWITCHES = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
@@ -25,6 +30,7 @@ class Document:
         if len(text) > MAX_BYTES:
             raise BadParameter(f"{name}: larger than {MAX_BYTES} bytes")
         self._lines: dict[Position, int] = {}
+        self._words: dict[Position, str] = {}
         try:
             events = yaml.parse(text, Loader=yaml.SafeLoader)
             alias = next((event for event in events if isinstance(event, yaml.AliasEvent)), None)
@@ -53,6 +59,8 @@ class Document:
             for index, value in enumerate(node.value):
                 self._lines[(*at, index)] = value.start_mark.line + 1
                 self._note(value, (*at, index))
+        elif node.tag in _PLAIN:
+            self._words[at] = node.value
 
     def line(self, position: Position) -> int:
         """The line of the key at `position`, or of the nearest key around it."""
@@ -73,29 +81,60 @@ class Document:
                     raise self._explain(str(problem)) from None
 
     def _unquote(self, problem: str) -> bool:
-        """Make `"yes"` where a switch is expected what it means. False when that was not the problem."""
+        """Take a value as what its key expects: `"yes"` as a switch, a bare `off` or `1` as text, as Go's YAML does.
+
+        False when that was not the problem.
+        """
         message, _, path = problem.partition(" - at `$")
-        position = _position(path.rstrip("`"))
-        if not message.startswith("Expected `bool`") or not position:
-            return False
-        around: Any = self.data
-        for part in position[:-1]:
-            around = around[part]
-        word = around[position[-1]]
-        if not isinstance(word, str) or word.lower() not in _SWITCHES:
-            return False
-        around[position[-1]] = _SWITCHES[word.lower()]
-        return True
+        places = [place for place in self._places(path.rstrip("`")) if place]
+        changed = False
+        for place in places:
+            word = self._value(place)
+            if message.startswith("Expected `bool`"):
+                if isinstance(word, str) and word.lower() in _SWITCHES:
+                    self._put(place, _SWITCHES[word.lower()])
+                    changed = True
+            elif message.startswith("Expected `str") and not isinstance(word, str) and place in self._words:
+                self._put(place, self._words[place])
+                changed = True
+        return changed
+
+    def _places(self, path: str) -> list[Position]:
+        """Every place that a path may mean: in `tokens[...]` and `labels[...]` each of the values."""
+        places: list[Position] = [()]
+        for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
+            if index == "...":
+                places = [(*place, key) for place in places for key in _keys(self._value(place))]
+            else:
+                places = [(*place, name or int(index)) for place in places]
+        return places
+
+    def _value(self, position: Position) -> Any:
+        found: Any = self.data
+        for key in position:
+            if isinstance(found, dict):
+                found = found.get(key)
+            else:
+                found = found[key] if isinstance(found, list) and isinstance(key, int) and key < len(found) else None
+        return found
+
+    def _put(self, position: Position, value: object) -> None:
+        self._value(position[:-1])[position[-1]] = value
 
     def _explain(self, problem: str) -> BadParameter:
         message, _, path = problem.partition(" - at `$")
-        position = _position(path.rstrip("`"))
+        places = self._places(path.rstrip("`")) or [()]
         if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message):
-            position = (*position, unknown[1])
+            around = next((place for place in places if unknown[1] in _keys(self._value(place))), places[0])
+            position = (*around, unknown[1])
             return BadParameter(f"{self.name}:{self.line(position)}: unknown key {dotted(position)}")
+        expected = re.match(r"Expected `(\w+)", message)
+        kind = _TYPES.get(expected[1] if expected else "", ())
+        position = next((place for place in places if not isinstance(self._value(place), kind)), places[0])
         message = message.replace("Expected `bool`", "expected yes or no").replace("Expected", "expected")
-        message = message.replace("`", "")
-        return self.error(position, message)
+        for ours, plain in _NAMES.items():
+            message = re.sub(rf"\b{ours}\b", plain, message)
+        return self.error(position, message.replace("`", ""))
 
 
 class _Flags(Document):
@@ -116,9 +155,8 @@ def dotted(position: Position) -> str:
     return text
 
 
-def _position(path: str) -> Position:
-    parts = re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path)
-    return tuple(name if name else 0 if index == "..." else int(index) for name, index in parts)
+def _keys(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
 
 
 def _one_line(problem: Exception) -> str:

@@ -27,6 +27,7 @@ from teleport.process.config.settings import (
     NodeSettings,
     Settings,
 )
+from teleport.process.config.singletons import allows_no_second_factor, check_singletons
 
 DEFAULT_FILE = Path("/etc/teleport.yaml")
 SYSTEM_DATA_DIR = Path("/var/lib/teleport")
@@ -41,13 +42,18 @@ UNBUILT: tuple[Position, ...] = (
     )),
     ("teleport", "relay_server"), ("teleport", "ciphers"), ("teleport", "kex_algos"),
     ("teleport", "mac_algos"), ("teleport", "ciphersuites"), ("teleport", "auth_connection_config"),
+    ("teleport", "join_params", "azure"),
     ("teleport", "log", "format", "extra_fields"),
     ("auth_service", "access_monitoring"), ("auth_service", "ca_key_params"), ("auth_service", "load_all_cas"),
+    ("auth_service", "authentication", "u2f"), ("auth_service", "tunnel_strategy", "agent_connection_count"),
     ("auth_service", "proxy_protocol"),
     ("proxy_service", "idp"), ("proxy_service", "acme"), ("proxy_service", "kubernetes"),
     ("proxy_service", "listen_addr"), ("proxy_service", "kube_listen_addr"), ("proxy_service", "mysql_listen_addr"),
     ("proxy_service", "postgres_listen_addr"), ("proxy_service", "mongo_listen_addr"),
     ("proxy_service", "peer_listen_addr"), ("proxy_service", "peer_public_addr"),
+    ("proxy_service", "ssh_public_addr"), ("proxy_service", "tunnel_public_addr"),
+    ("proxy_service", "kube_public_addr"), ("proxy_service", "mysql_public_addr"),
+    ("proxy_service", "postgres_public_addr"), ("proxy_service", "mongo_public_addr"),
     ("proxy_service", "proxygroup_id"), ("proxy_service", "proxygroup_gen"), ("proxy_service", "assist"),
     ("proxy_service", "automatic_upgrades_channels"), ("proxy_service", "proxy_protocol_allow_downgrade"),
     ("metrics_service", "mtls"), ("metrics_service", "keypairs"), ("metrics_service", "ca_certs"),
@@ -105,7 +111,8 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
     diagnostics = flags.diag_addr or file.teleport.diag_addr
     source = FLAGS if flags.diag_addr else document
     check_ips(flags)
-    return Settings(
+    limits = file.teleport.connection_limits
+    settings = Settings(
         nodename=nodename,
         data_dir=data_dir,
         join=join,
@@ -118,11 +125,16 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
         metrics=checks.address(document, ("metrics_service", "listen_addr"), file.metrics_service.listen_addr, 3081)
         if file.metrics_service.enabled
         else None,
-        max_connections=file.teleport.connection_limits.max_connections,
+        max_connections=checks.at_least(
+            document, ("teleport", "connection_limits", "max_connections"), limits.max_connections, 1
+        ),
         shutdown_delay=checks.duration(document, ("teleport", "shutdown_delay"), file.teleport.shutdown_delay),
         insecure=flags.insecure,
         skip_version_check=flags.skip_version_check,
     )
+    if settings.auth is not None:
+        check_singletons(settings.auth, document, allow_no_second_factor=allows_no_second_factor(environment))
+    return settings
 
 
 def check_ips(flags: CommandLine) -> None:

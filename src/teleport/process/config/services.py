@@ -61,6 +61,9 @@ def proxy_settings(file: File, document: Document, listen_ip: str, advertised: s
     public = checks.addresses(document, ("proxy_service", "public_addr"), section.public_addr, listen.port)
     if not public and advertised:
         public = (Address(advertised, listen.port),)
+    if section.ui.show_resources != "requestable":
+        message = f"{section.ui.show_resources!r} is not built yet, expected requestable"
+        raise document.error(("proxy_service", "ui", "show_resources"), message)
     reload = ("proxy_service", "https_keypairs_reload_interval")
     return ProxySettings(
         listen=listen,
@@ -70,7 +73,9 @@ def proxy_settings(file: File, document: Document, listen_ip: str, advertised: s
         keypairs_reload=checks.duration(document, reload, section.https_keypairs_reload_interval),
         proxy_protocol=_proxy_protocol(document, section.proxy_protocol),
         trust_forwarded_for=section.trust_x_forwarded_for,
-        scrollback_lines=section.ui.scrollback_lines,
+        scrollback_lines=checks.at_least(
+            document, ("proxy_service", "ui", "scrollback_lines"), section.ui.scrollback_lines, 0
+        ),
     )
 
 
@@ -142,7 +147,6 @@ def _preference(section: AuthService, document: Document) -> dict[str, object] |
     for old, new in renamed.items():
         if old in raw:
             raw[new] = raw.pop(old)
-    raw.pop("u2f", None)
     if isinstance(raw.get("webauthn"), dict):
         raw["webauthn"] = {key: value for key, value in raw["webauthn"].items() if key != "disabled"}
     return {**spec, **raw}

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from teleport.foundation.errors import BadParameter
+from teleport.auth.setting_rules import check_setting
+from teleport.foundation.errors import TeleportError
 from teleport.model.codec import decode_document
 from teleport.model.resource import Resource
+from teleport.process.config.document import Document, Position
 from teleport.process.config.settings import AuthSettings
 
 _ORIGIN = {"teleport.dev/origin": "config-file"}
+
+
+_TRUE = ("1", "true", "yes", "on")
+_KEYS = {
+    "allow_local_auth": "local_auth", "allow_passwordless": "passwordless", "allow_headless": "headless",
+    "mode": "session_recording", "idle_timeout_message": "client_idle_timeout_message",
+}  # fmt: skip
+_FIELD = re.compile(r"(?:[a-z_]+ '[a-z-]+': )?spec\.([a-z_]+)[: ]*(.*)")
+
+
+def check_singletons(settings: AuthSettings, document: Document, *, allow_no_second_factor: bool) -> None:
+    """Raises BadParameter, naming key and line, for what the cluster would refuse when it starts."""
+    try:
+        for resource in configured(settings):
+            check_setting(resource, allow_no_second_factor=allow_no_second_factor)
+    except TeleportError as problem:
+        found = _FIELD.fullmatch(problem.message)
+        if found is None:
+            raise document.error(("auth_service",), problem.message) from None
+        raise document.error(_position(_KEYS.get(found[1], found[1]), document), found[2]) from None
+
+
+def _position(key: str, document: Document) -> Position:
+    section = document.data.get("auth_service") or {}
+    return ("auth_service", key) if key in section else ("auth_service", "authentication", key)
+
+
+def allows_no_second_factor(environment: Mapping[str, str]) -> bool:
+    """Whether whoever starts the auth service lifts the rule that local users have a second factor."""
+    return environment.get("TELEPORT_ALLOW_NO_SECOND_FACTOR", "").lower() in _TRUE
 
 
 def configured(settings: AuthSettings) -> tuple[Resource, ...]:
@@ -33,10 +66,7 @@ def _singleton(kind: str, spec: Mapping[str, object] | None) -> Resource | None:
         "metadata": {"name": kind.replace("_", "-"), "labels": _ORIGIN},
         "spec": dict(spec),
     }
-    try:
-        return decode_document(document)
-    except BadParameter as problem:
-        raise BadParameter(f"auth_service: {problem.message}") from None
+    return decode_document(document)
 
 
 def _static_tokens(settings: AuthSettings) -> Resource | None:
