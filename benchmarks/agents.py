@@ -91,6 +91,7 @@ async def run_proxy(cluster: Cluster, auth: Address, report: int) -> None:
             addresses=[Address("127.0.0.1", 0)],
             public_context=lambda _: contexts[ALPN_TUNNEL],
             internal_context=contexts.__getitem__,
+            client_context=lambda alpn: tls_contexts.client_context((cluster.ca.certificate,), alpn=(alpn,)),
             authorities=cluster.trusted,
             replica=replica,
             emit=emit,

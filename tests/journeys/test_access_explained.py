@@ -109,6 +109,7 @@ class TestWhyNot:
         assert f"Logins that are open to you there: {LOGIN}" in refused.out
 
     def test_the_hidden_and_the_absent_are_alike(self, dave: Person) -> None:
+        dave.log_in()
         hidden, absent = (dave.tsh("ls", f"--why-not={LOGIN}@{name}") for name in ("alpha", "no-such-host"))
         assert (hidden.status, hidden.out) == (absent.status, absent.out)
         assert dave.tsh("ls", "--why-not=alpha", "--format=json").json["allowed"] is False

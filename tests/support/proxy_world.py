@@ -113,6 +113,7 @@ class World:
             "addresses": [Address("127.0.0.1", 0)],
             "public_context": _always(self.cluster.web_context()),
             "internal_context": self.cluster.proxy_contexts(),
+            "client_context": lambda alpn: self.cluster.client_context(self.cluster.host("proxy"), alpn),
             "authorities": self.cluster.authorities,
             "replica": self.replica,
             "emit": self.emit,

@@ -16,6 +16,7 @@ from teleport.api.client import Client
 from teleport.api.session_sink import SessionSink
 from teleport.credentials import tls_contexts
 from teleport.credentials.authorities import TrustedAuthority
+from teleport.credentials.peers import verify_host
 from teleport.engines.engine import SshHostKey
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import TeleportError
@@ -25,7 +26,7 @@ from teleport.net.address import Address
 from teleport.storage.feed import Message
 from teleport.storage.replica import Replica
 from teleport.tunnel.agent_pool import TunnelContexts
-from teleport.wire.tls_names import ALPN_TUNNEL, ALPN_TUNNEL_DATA
+from teleport.wire.tls_names import ALPN_HOST, ALPN_TUNNEL, ALPN_TUNNEL_DATA
 
 log = get_logger("agent")
 
@@ -46,6 +47,10 @@ class ClusterAccess:
         self.identity = identity
         self.client = registration.auth_client(self._server, identity)
         self.host_key = SshHostKey(identity.keys.ssh.encode(), identity.credentials.ssh_certificate)
+        self.own_port_context = tls_contexts.server_context(
+            identity.credentials.tls_certificate.decode(), identity.keys.tls,
+            client_ca_pems=identity.tls_authorities, require_client_certificate=True, alpn=(ALPN_HOST,),
+        )  # fmt: skip
         self.tunnel_contexts = TunnelContexts(self._context(ALPN_TUNNEL), self._context(ALPN_TUNNEL_DATA))
 
     def _context(self, alpn: str) -> ssl.SSLContext:
@@ -56,6 +61,12 @@ class ClusterAccess:
             key_pem=identity.keys.tls,
             alpn=(alpn,),
         )
+
+    def check_proxy(self, certificate: bytes | None) -> None:
+        """Raises NotAuthenticated unless it is a certificate of a proxy of this cluster."""
+        cluster = self.identity.cluster
+        authority = TrustedAuthority(kind="host", cluster=cluster, tls_certificates=self.identity.tls_authorities)
+        verify_host(certificate or b"", [authority], self._clock.now(), cluster=cluster, roles=("Proxy",))
 
     def user_authorities(self, replica: Replica) -> Sequence[TrustedAuthority]:
         """As the cluster says now; as it said when this host joined, where the replica does not know."""

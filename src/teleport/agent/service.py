@@ -32,14 +32,14 @@ from teleport.engines.kernel_recording.recorder import KernelRecorder
 from teleport.engines.kernel_recording.requirements import make_ready
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
-from teleport.foundation.errors import Unavailable
+from teleport.foundation.errors import TeleportError, Unavailable
 from teleport.foundation.logs import get_logger
 from teleport.foundation.retry import Backoff
-from teleport.foundation.service import Service, Supervisor
+from teleport.foundation.service import Service, Supervisor, TaskOwner
 from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.listener import Accepted, Listener, listen
-from teleport.net.sockets import proxy_for
+from teleport.net.sockets import EVERYWHERE, own_ip_towards, proxy_for
 from teleport.session.emitter import Emitter
 from teleport.session.event_spool import EventSpool
 from teleport.session.leases import Leases
@@ -50,7 +50,9 @@ from teleport.session.tracker import Trackers
 from teleport.session.uploader import Uploader
 from teleport.storage.replica import Replica
 from teleport.tunnel.agent_pool import AgentPool, TunnelIdentity
+from teleport.tunnel.direct import is_from_proxy, receive_from_proxy
 from teleport.tunnel.messages import IncomingRequest
+from teleport.wire.errors import RemoteProtocolError
 
 log = get_logger("agent")
 
@@ -78,6 +80,21 @@ class AgentConfig:
     limits: Limits = field(default_factory=Limits)
     drain: timedelta = timedelta(seconds=30)
     heartbeat_interval: timedelta = timedelta(seconds=60)
+
+
+def _told_address(config: AgentConfig) -> str:
+    """Where others are told to reach this host: if it listens everywhere, at the address that it goes out with."""
+    if config.public:
+        return str(config.public[0])
+    if config.listen is None or config.proxies:
+        return ""
+    if config.listen.host not in EVERYWHERE:
+        return str(config.listen)
+    try:
+        return str(Address(own_ip_towards(config.enrolment.server), config.listen.port))
+    except Unavailable as problem:
+        log.warning("proxies are not told where this server listens: set ssh_service.public_addr", error=problem)
+        return ""
 
 
 class AgentService:
@@ -138,9 +155,10 @@ class AgentService:
         leases = Leases(access.sink)
         kinds = (*admission.KINDS, *static_accounts.KINDS)
         replica = Replica(kinds, lambda: access.changes(kinds), clock, path=config.data_dir / "replica.json")
+        told_address = await asyncio.to_thread(_told_address, config)
         heartbeat = Heartbeat(
             lambda: access.client, clock, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
-            labels=config.labels, commands=config.commands, address=str(config.public[0]) if config.public else "",
+            labels=config.labels, commands=config.commands, address=told_address,
             public_addresses=tuple(map(str, config.public)), use_tunnel=bool(config.proxies),
             interval=config.heartbeat_interval.total_seconds(),
         )  # fmt: skip
@@ -204,6 +222,7 @@ class _Reception:
         self._config = config
         self._access = access
         self._dispatch = dispatch
+        self._arrivals = TaskOwner("arrival")
 
     async def run(self, started: Callable[[], None]) -> None:
         listener = self._listen()
@@ -220,6 +239,7 @@ class _Reception:
         finally:
             if listener is not None:
                 listener.close()
+            await self._arrivals.close()
             await self._dispatch.drain(lambda: self._service.drain_timeout)
 
     def _listen(self) -> Listener | None:
@@ -232,10 +252,28 @@ class _Reception:
         return listener
 
     def _accept(self, accepted: Accepted) -> None:
-        request = IncomingRequest(
-            kind="node", resource_id=self._access.identity.host_id, client_addr=str(accepted.client)
-        )
-        self._dispatch.serve(HandedOff(accepted.sock), request, accepted.slot.release)
+        self._arrivals.start(self._receive(accepted), "arrival")
+
+    async def _receive(self, accepted: Accepted) -> None:
+        """Proxies come for people, others for themselves."""
+        access = self._access
+        try:
+            if not await is_from_proxy(accepted.sock):
+                request = IncomingRequest(
+                    kind="node", resource_id=access.identity.host_id, client_addr=str(accepted.client)
+                )
+                self._dispatch.serve(HandedOff(accepted.sock), request, accepted.slot.release)
+                return
+            raw, request = await receive_from_proxy(accepted.sock, access.own_port_context, access.check_proxy)
+        except (TeleportError, RemoteProtocolError) as problem:
+            log.info("a connection was lost at the door", client=accepted.client, error=problem)
+            accepted.close()
+            return
+        except BaseException:
+            accepted.close()
+            raise
+        accepted.slot.release()  # limits are those of people, whom the proxy counts
+        self._dispatch.serve(raw, request)
 
     def _pool(self) -> AgentPool:
         identity = self._access.identity

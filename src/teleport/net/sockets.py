@@ -16,6 +16,8 @@ from teleport.foundation.errors import BadParameter, Unavailable
 from teleport.net.address import Address
 
 CONNECT_TIMEOUT = 10.0
+EVERYWHERE = ("", "0.0.0.0", "::")
+"""Hosts that mean every address of this machine, for listening."""
 
 _KEEPALIVE_IDLE = 60
 _KEEPALIVE_INTERVAL = 15
@@ -72,6 +74,17 @@ def tune(sock: socket.socket) -> None:
         ):
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def own_ip_towards(address: Address) -> str:
+    """This machine's IP as a peer at `address` would see it; nothing is sent. Raises Unavailable."""
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(name)
+            return str(probe.getsockname()[0])
+    except OSError as problem:
+        raise Unavailable(f"{address}: no way there from this machine: {problem.strerror or problem}") from problem
 
 
 async def connect(

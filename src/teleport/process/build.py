@@ -26,6 +26,7 @@ from teleport.foundation.logs import get_logger
 from teleport.foundation.service import Service
 from teleport.net.address import Address
 from teleport.net.listener import inheritance
+from teleport.net.sockets import EVERYWHERE
 from teleport.process import data_dir
 from teleport.process.auth_server import AuthServer
 from teleport.process.config.settings import AuthSettings, NodeSettings, ProxySettings, Settings
@@ -47,7 +48,6 @@ log = get_logger("process")
 DRAIN = 5.0
 """Seconds that running sessions are given when the process is told to stop (SIGTERM)."""
 ADMIN_FILE = "admin_identity"
-_EVERYWHERE = ("", "0.0.0.0", "::")
 _WHOLE = "start"
 """The part of health that is well once everything has started."""
 _BUILD = metrics.gauge("teleport_build_info", "The running version", ("gitref", "goversion", "version"))
@@ -214,7 +214,7 @@ def _hosts(addresses: Sequence[Address]) -> tuple[str, ...]:
 
 def _reached_at(settings: NodeSettings) -> tuple[str, ...]:
     """What clients call the node that reach it without a proxy: each has to stand in its certificate."""
-    listen = [settings.listen] if settings.listen is not None and settings.listen.host not in _EVERYWHERE else []
+    listen = [settings.listen] if settings.listen is not None and settings.listen.host not in EVERYWHERE else []
     return _hosts((*settings.public, *listen))
 
 

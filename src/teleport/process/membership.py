@@ -21,7 +21,6 @@ from teleport.process.config.settings import Settings
 from teleport.process.passage import reached_by
 
 IDENTITY_TTL = timedelta(days=30)
-AUTH_PORT = 3025
 
 
 class Membership:
@@ -51,8 +50,7 @@ class Membership:
         """Where this process keeps tunnels to; none for one that joined at auth directly."""
         if self._settings.proxy is not None:
             return (reached_by(self._settings.proxy.listen),)
-        server, told = self.server(), self._settings.join.is_auth
-        return () if told or (told is None and server.port == AUTH_PORT) else (server,)
+        return () if self._settings.auth is not None or self._settings.join.is_direct else (self.server(),)
 
     def enrolment(self, role: str, names: Sequence[str]) -> Enrolment:
         join = self._settings.join

@@ -157,6 +157,7 @@ class ProxyServer:
             addresses=addresses,
             public_context=self._public.choose if self._public is not None else lambda _: tls.public(),
             internal_context=tls.internal,
+            client_context=tls.client,
             authorities=self._trusted,
             replica=replica,
             emit=emitter.post,
@@ -168,7 +169,7 @@ class ProxyServer:
             limits=ProxyLimits(
                 connections=ConnectionLimits(per_ip=self._place.max_connections), drain=self.drain_timeout
             ),
-            terminate=lambda registry: keeping.terminations(registry, replica, emitter, self._trusted),
+            terminate=lambda hosts: keeping.terminations(hosts, replica, emitter, self._trusted),
         )
 
     def _dial(self) -> InnerDial:

@@ -12,6 +12,7 @@ from teleport.api.session_sink import SessionSink
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.foundation.clock import Clock
 from teleport.foundation.service import Service
+from teleport.proxy.hosts import Hosts
 from teleport.proxy.terminations import TerminationParts, Terminations
 from teleport.session.emitter import Emitter
 from teleport.session.leases import Leases
@@ -21,7 +22,6 @@ from teleport.session.recovery import ended_sessions
 from teleport.session.tracker import Trackers
 from teleport.session.uploader import Uploader
 from teleport.storage.replica import Replica
-from teleport.tunnel.registry import AgentRegistry
 
 
 class SessionKeeping:
@@ -48,7 +48,7 @@ class SessionKeeping:
             self._trackers.end_lost(event.sid)
 
     def terminations(
-        self, registry: AgentRegistry, replica: Replica, emitter: Emitter,
+        self, hosts: Hosts, replica: Replica, emitter: Emitter,
         authorities: Callable[[], Sequence[TrustedAuthority]],
     ) -> Terminations:  # fmt: skip
         parts = TerminationParts(
@@ -57,7 +57,7 @@ class SessionKeeping:
             governed=GovernedServers(lambda: self._client, self._clock),
             authorities=authorities,
         )  # fmt: skip
-        return Terminations(parts, registry)
+        return Terminations(parts, hosts)
 
     def close(self) -> None:
         self._recorders.close()

@@ -13,9 +13,9 @@ from teleport.net.handoff import HandedOff
 from teleport.net.relays import Relay
 from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Granted
+from teleport.proxy.hosts import Hosts
 from teleport.proxy.terminations import Terminations
 from teleport.tunnel.messages import DialAnswer, DialRequest
-from teleport.tunnel.registry import AgentRegistry
 
 Identify = Callable[[bytes | None], Identity]
 
@@ -36,13 +36,13 @@ class InnerDial:
         self,
         identify: Identify,
         desk: DialDesk,
-        registry: AgentRegistry,
+        hosts: Hosts,
         relay: Relay,
         terminations: Terminations | None,
     ) -> None:
         self._identify = identify
         self._desk = desk
-        self._registry = registry
+        self._hosts = hosts
         self._relay = relay
         self._terminations = terminations
 
@@ -79,7 +79,7 @@ class InnerDial:
             self._desk.connected(identity, granted, client)
             terminations.serve(end, granted.request, post, _begun())
             return
-        agent = await self._registry.connect(granted.host_id, granted.request)
+        agent = await self._hosts.connect(granted.node, granted.request)
         try:
             self._desk.connected(identity, granted, client)  # no record, no connection
         except BaseException:

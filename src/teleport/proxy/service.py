@@ -24,6 +24,7 @@ from teleport.proxy.gateways.dial import DialGateway
 from teleport.proxy.gateways.gateway import ServesArrivals
 from teleport.proxy.gateways.tunnel import TunnelDataGateway, TunnelGateway
 from teleport.proxy.gateways.web import WebGateway
+from teleport.proxy.hosts import Hosts
 from teleport.proxy.inner_dial import InnerDial
 from teleport.proxy.node_policy import PeerIdentifier, ReplicaNodePolicy
 from teleport.proxy.router import Gateway
@@ -31,7 +32,7 @@ from teleport.proxy.single_port import PROVE_WITHIN, ProxyProtocol, SinglePort
 from teleport.proxy.terminations import Terminations
 from teleport.storage.replica import Replica
 from teleport.tunnel.registry import AgentRegistry
-from teleport.wire.tls_names import ALPN_DIAL, ALPN_TUNNEL, ALPN_TUNNEL_DATA
+from teleport.wire.tls_names import ALPN_DIAL, ALPN_HOST, ALPN_TUNNEL, ALPN_TUNNEL_DATA
 
 log = get_logger("proxy")
 
@@ -54,8 +55,9 @@ class ProxyConfig:
     """All that a proxy is made of. Contexts and authorities are asked for anew by each connection.
 
     `internal_context` presents the host certificate and asks for client certificates of the user and host
-    authorities; it is given the ALPN protocol it must answer with. `public_context` is given the server name asked
-    for. `auth` is where connections for auth go: addresses, or a function that accepts them in this process.
+    authorities; it is given the ALPN protocol it must answer with. `client_context` presents it to hosts, with the
+    protocol it offers. `public_context` is given the server name asked for. `auth` is where connections for auth go:
+    addresses, or a function that accepts them in this process.
     """
 
     cluster: str
@@ -63,6 +65,7 @@ class ProxyConfig:
     addresses: Sequence[Address]
     public_context: Callable[[str], ssl.SSLContext]
     internal_context: Callable[[str], ssl.SSLContext]
+    client_context: Callable[[str], ssl.SSLContext]
     authorities: Callable[[], Sequence[TrustedAuthority]]
     replica: Replica
     emit: Emit
@@ -74,7 +77,7 @@ class ProxyConfig:
     proxy_protocol: ProxyProtocol = "unset"
     reuse_port: bool = False
     limits: ProxyLimits = field(default_factory=ProxyLimits)
-    terminate: Callable[[AgentRegistry], Terminations] | None = None
+    terminate: Callable[[Hosts], Terminations] | None = None
     """Makes what serves servers without an agent; None where there is no such service."""
 
 
@@ -91,8 +94,9 @@ class ProxyService:
         self.drain_timeout = config.limits.drain
         self.bound: tuple[Address, ...] = ()
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
+        self.hosts = Hosts(config.cluster, self.registry, lambda: config.client_context(ALPN_HOST))
         self.relay = Relay()
-        self._terminations = config.terminate(self.registry) if config.terminate is not None else None
+        self._terminations = config.terminate(self.hosts) if config.terminate is not None else None
         auth = config.auth
         if isinstance(auth, AuthAcceptor):
             self._auth_route: AuthAcceptor | AuthAddress = auth
@@ -102,7 +106,7 @@ class ProxyService:
         self._peers = PeerIdentifier(config.cluster, config.authorities, config.replica, config.clock)
         policy = ReplicaNodePolicy(config.cluster, config.replica, config.clock)
         self._desk = DialDesk(config.cluster, config.replica, policy, config.emit)
-        self.inner_dial = InnerDial(self._peers.verify, self._desk, self.registry, self.relay, self._terminations)
+        self.inner_dial = InnerDial(self._peers.verify, self._desk, self.hosts, self.relay, self._terminations)
 
     async def run(self, started: Callable[[], None]) -> None:
         config = self._config
@@ -162,7 +166,7 @@ class ProxyService:
         internal = config.internal_context
         return {
             Gateway.DIAL: DialGateway(
-                lambda: internal(ALPN_DIAL), peers.verify, desk, self.registry, self.relay, self._terminations
+                lambda: internal(ALPN_DIAL), peers.verify, desk, self.hosts, self.relay, self._terminations
             ),
             Gateway.TUNNEL: TunnelGateway(
                 lambda: internal(ALPN_TUNNEL), peers.identify, config.cluster, self.registry

@@ -29,13 +29,13 @@ from teleport.model.resources.session_recording_config import SessionRecordingCo
 from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.sockets import connect
+from teleport.proxy.hosts import Hosts
 from teleport.session.emitter import Emitter
 from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
 from teleport.session.tracker import Trackers
 from teleport.storage.replica import Replica
 from teleport.tunnel.messages import IncomingRequest
-from teleport.tunnel.registry import AgentRegistry
 
 log = get_logger("proxy:ssh")
 
@@ -64,9 +64,9 @@ class TerminationParts:
 class Terminations:
     """Serves connections to some nodes by itself. `drain` lets sessions end by themselves for a while."""
 
-    def __init__(self, parts: TerminationParts, registry: AgentRegistry) -> None:
+    def __init__(self, parts: TerminationParts, hosts: Hosts) -> None:
         self._parts = parts
-        self._registry = registry
+        self._hosts = hosts
         self._engine = SshEngine()
         self._served: dict[str, _Served] = {}
         self._connections = TaskOwner("terminated connection")
@@ -91,7 +91,7 @@ class Terminations:
         """What the engine needs to serve this node. Raises AccessDenied, NotFound, Unavailable."""
         served = self._served.get(node.name)
         if served is None:
-            served = self._served.setdefault(node.name, _Served(node, self._parts, self._registry))
+            served = self._served.setdefault(node.name, _Served(node, self._parts, self._hosts))
         served.node = node
         await served.certify()
         while len(self._served) > MAX_KEPT:
@@ -128,7 +128,7 @@ class Terminations:
 class _Served:
     """One node as it is served here, with the sessions that run on it."""
 
-    def __init__(self, node: Node, parts: TerminationParts, registry: AgentRegistry) -> None:
+    def __init__(self, node: Node, parts: TerminationParts, hosts: Hosts) -> None:
         self.node = node
         self.connections = 0
         self._parts = parts
@@ -138,9 +138,7 @@ class _Served:
         self._expires: datetime | None = None
         self._certifying = asyncio.Lock()
         upstream: Upstream = (
-            AgentlessServer(self._as_known, parts)
-            if node.is_openssh
-            else AgentServer(self._as_known, parts, registry)
+            AgentlessServer(self._as_known, parts) if node.is_openssh else AgentServer(self._as_known, parts, hosts)
         )
         self.post = Post(
             cluster=parts.cluster, host_id=node.name, hostname=node.hostname, data_dir=parts.data_dir,
@@ -226,10 +224,10 @@ class AgentServer:
 
     asks_key_agent = True
 
-    def __init__(self, node: Callable[[], Node], parts: TerminationParts, registry: AgentRegistry) -> None:
+    def __init__(self, node: Callable[[], Node], parts: TerminationParts, hosts: Hosts) -> None:
         self._node = node
         self._parts = parts
-        self._registry = registry
+        self._hosts = hosts
 
     @property
     def names(self) -> Sequence[str]:
@@ -244,11 +242,16 @@ class AgentServer:
         return [one for one in self._parts.authorities() if one.kind == "host"]
 
     async def connect(self, login: str, user: str, client_address: str) -> HandedOff:
-        name = self._node().name
+        node = self._node()
         request = IncomingRequest(
-            kind="node", resource_id=name, login_hint=login, client_addr=client_address, user=user, is_from_proxy=True
+            kind="node",
+            resource_id=node.name,
+            login_hint=login,
+            client_addr=client_address,
+            user=user,
+            is_from_proxy=True,
         )
-        return await self._registry.connect(name, request)
+        return await self._hosts.connect(node, request)
 
     async def certify(self, shown: str, login: str, key: PublicKey, client_ip: str) -> str:
         raise Unsupported("agents are entered with the person's own certificate")

@@ -8,6 +8,8 @@ from __future__ import annotations
 ALPN_DIAL = "teleport-dial"
 ALPN_TUNNEL = "teleport-reversetunnel"
 ALPN_TUNNEL_DATA = "teleport-reversetunnel-data"
+ALPN_HOST = "teleport-host"
+"""A proxy that comes to a host at the port where it listens itself."""
 ALPN_AUTH_PREFIX = "teleport-auth@"
 ALPN_HTTP = "http/1.1"
 

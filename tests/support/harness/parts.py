@@ -70,6 +70,8 @@ class NodePart:
     cluster: Cluster
     folder: Path
     name: str
+    joins: str = ""
+    """The line of its configuration that says where; at first by way of the proxy, without a tunnel."""
     port: int = field(default_factory=free_port)
     diag_port: int = field(default_factory=free_port)
     process: Started | None = None
@@ -82,7 +84,7 @@ class NodePart:
 teleport:
   nodename: {self.name}
   data_dir: {self.folder / "data"}
-  auth_server: {self.cluster.proxy}
+  {self.joins or f"auth_server: {self.cluster.proxy}"}
   auth_token: {token}
   ca_pin: {self.cluster.pin()}
   diag_addr: 127.0.0.1:{self.diag_port}

@@ -118,7 +118,16 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
         join=join,
         auth=auth_settings(file, document, data_dir, nodename, flags.listen_ip) if "auth" in roles else None,
         proxy=proxy_settings(file, document, flags.listen_ip, advertised) if "proxy" in roles else None,
-        node=_node(flags, file.ssh_service, document, join, advertised) if "node" in roles else None,
+        node=_node(
+            flags,
+            file.ssh_service,
+            document,
+            advertised,
+            joins_elsewhere=join.server is not None,
+            keeps_tunnel="proxy" in roles or ("auth" not in roles and not join.is_direct),
+        )
+        if "node" in roles
+        else None,
         log=_log(flags, file.teleport, document),
         pid_file=Path(pid) if (pid := flags.pid_file or file.teleport.pid_file) else None,
         diagnostics=checks.address(source, ("teleport", "diag_addr"), diagnostics, 3000) if diagnostics else None,
@@ -249,10 +258,17 @@ def _join(flags: CommandLine, file: File, document: Document) -> JoinSettings:
 
 
 def _node(
-    flags: CommandLine, section: SshService, document: Document, join: JoinSettings, advertised: str
+    flags: CommandLine,
+    section: SshService,
+    document: Document,
+    advertised: str,
+    *,
+    joins_elsewhere: bool,
+    keeps_tunnel: bool,
 ) -> NodeSettings:
-    is_tunnelled = join.server is not None
-    listens = section.force_listen or (not is_tunnelled and "listen_addr" in document.data.get("ssh_service", {}))
+    """A server without a tunnel is reached where it listens; one with a tunnel listens when told to."""
+    is_told_where = not joins_elsewhere and "listen_addr" in document.data.get("ssh_service", {})
+    listens = section.force_listen or is_told_where or not keeps_tunnel
     at = ("ssh_service", "listen_addr")
     listen = checks.address(document, at, section.listen_addr, 3022, host=flags.listen_ip)
     commands = tuple(

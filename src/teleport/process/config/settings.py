@@ -11,6 +11,7 @@ from teleport.engines.host_offers import HostOffers
 from teleport.net.address import Address
 
 ROLES = ("auth", "proxy", "node")
+AUTH_PORT = 3025
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ class JoinSettings:
     token: str = ""
     method: str = "token"
     ca_pins: tuple[str, ...] = ()
+
+    @property
+    def is_direct(self) -> bool:
+        """At auth itself: nothing that joins there keeps a tunnel."""
+        if self.is_auth is None:
+            return self.server is not None and self.server.port == AUTH_PORT
+        return self.is_auth
 
 
 @dataclass(frozen=True)

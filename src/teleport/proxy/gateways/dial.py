@@ -19,9 +19,9 @@ from teleport.proxy import figures
 from teleport.proxy.dial import DialDesk, Granted
 from teleport.proxy.gateways.gateway import Arrival
 from teleport.proxy.gateways.tunnel import Identify
+from teleport.proxy.hosts import Hosts
 from teleport.proxy.terminations import Terminations
 from teleport.tunnel.messages import DialAnswer, DialRequest
-from teleport.tunnel.registry import AgentRegistry
 
 log = get_logger("proxy:dial")
 
@@ -39,14 +39,14 @@ class DialGateway:
         contexts: Callable[[], ssl.SSLContext],
         identify: Identify,
         desk: DialDesk,
-        registry: AgentRegistry,
+        hosts: Hosts,
         relay: Relay,
         terminations: Terminations | None = None,
     ) -> None:
         self._contexts = contexts
         self._identify = identify
         self._desk = desk
-        self._registry = registry
+        self._hosts = hosts
         self._relay = relay
         self._terminations = terminations
 
@@ -90,7 +90,7 @@ class DialGateway:
             await self._terminate(arrival, tls, identity, request, granted, terminations)
             return
         try:
-            agent = await self._registry.connect(granted.host_id, granted.request)
+            agent = await self._hosts.connect(granted.node, granted.request)
         except TeleportError as problem:
             figures.FAILED_DIALS.inc()
             answer = self._desk.refuse(identity, request, arrival.client, problem)

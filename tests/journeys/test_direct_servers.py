@@ -1,0 +1,82 @@
+"""Servers that joined at auth and keep no tunnel: the proxy goes to them where they listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from conftest import LOGIN
+from harness.cluster import Cluster
+from harness.parts import NodePart
+from harness.processes import until
+from harness.visitors import Visitor
+
+AT_PROXY = (
+    "kind: session_recording_config\nversion: v2\nmetadata: {name: session-recording-config}\nspec: {mode: proxy}\n"
+)
+
+
+@dataclass
+class Place:
+    """A cluster whose proxy has no server of its own, and those that joined it."""
+
+    cluster: Cluster
+    visitor: Visitor
+    folder: Path
+    nodes: list[NodePart] = field(default_factory=list)
+
+    def add(self, name: str, joins: str, port: int = 0) -> NodePart:
+        made = NodePart(self.cluster, self.folder / name, name, joins)
+        made.port = port or made.port
+        self.nodes.append(made)
+        made.start(self.cluster.join_token())
+        until(lambda: name in self.cluster.node_names(), f"{name} listed")
+        return made
+
+    @property
+    def auth(self) -> str:
+        return f"auth_server: 127.0.0.1:{self.cluster.auth_port}"
+
+
+@pytest.fixture
+def place(new_cluster: Callable[..., Cluster], tmp_path: Path) -> Iterator[Place]:
+    cluster = new_cluster("gamma", roles="auth,proxy").start()
+    made = Place(cluster, Visitor(cluster, tmp_path / "visitor"), tmp_path)
+    yield made
+    for node in made.nodes:
+        node.kill()
+
+
+def test_the_proxy_goes_where_they_listen_and_nowhere_else(place: Place) -> None:
+    direct = place.add("direct", place.auth)
+    place.add("tunnelled", f"proxy_server: {place.cluster.proxy}")
+    visitor = place.visitor
+    until(lambda: visitor.reaches("tunnelled"), "the tunnel is there")
+    shown = dict(line.split(maxsplit=1) for line in visitor.tsh("ls").ok().out.splitlines()[2:])
+    assert shown["direct"].strip() == f"127.0.0.1:{direct.port}"
+    assert shown["tunnelled"].strip() == "⟵ Tunnel"
+
+    for name in ("direct", "tunnelled"):
+        assert visitor.tsh("ssh", f"{LOGIN}@{name}", "echo here; exit 4").status == 4
+    with visitor.terminal("direct") as session:  # one that may be resumed, as from any terminal
+        session.run("echo by-the-proxy-$((1+1))", "by-the-proxy-2")
+    comes = {event["server_id"]: event for event in place.cluster.events("session.connect")}
+    starts = [event for event in place.cluster.events("session.start") if event["server_hostname"] == "direct"]
+    assert starts
+    assert {event["addr.remote"] for event in starts} <= {
+        event["addr.remote"] for event in place.cluster.events("session.connect")
+    }, "the person's address, not the proxy's"
+    assert len(comes) == 2
+
+    place.cluster.tctl("create", "-f", "-", text=AT_PROXY).ok()
+    with visitor.terminal("direct") as session:
+        session.run("echo recorded-$((1+1))", "recorded-2")
+
+    direct.kill()
+    until(lambda: "cannot reach it where it listens" in visitor.tsh("ssh", f"{LOGIN}@direct", "true").err, "told why")
+    place.add("another", place.auth, direct.port)
+    refused = visitor.tsh("ssh", f"{LOGIN}@direct", "true")
+    assert refused.status == 255
+    assert "is not the host that listens there" in refused.err
