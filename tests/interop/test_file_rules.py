@@ -212,21 +212,37 @@ async def test_no_link_and_no_rename_leads_around_the_rules(here: Site, ground: 
             (ground / "open" / "another").symlink_to(ground / "secret" / "plan")
             for attempt in (
                 files.symlink(f"{ground}/secret", f"{ground}/open/link"),
+                files.symlink("../secret/plan", f"{ground}/open/link"),
+                files.symlink("../locked/sealed", f"{ground}/open/link"),
+                files.symlink("door/plan", f"{ground}/open/link"),
+                files.symlink("nothing-there", f"{ground}/open/link"),
                 files.posix_rename(f"{ground}/open/door", f"{ground}/open/moved"),
                 files.link(f"{ground}/open/door", f"{ground}/open/moved"),
             ):
-                with pytest.raises(asyncssh.SFTPPermissionDenied, match="could lead around"):
+                with pytest.raises(asyncssh.SFTPPermissionDenied, match="be led around"):
                     await attempt
+            assert not (ground / "open" / "link").is_symlink()
         with pytest.raises(asyncssh.SFTPPermissionDenied):
             await files.open(f"{ground}/open/another", "wb")
         async with files.open(f"{ground}/open/free", "wb") as file:
             await file.write(b"free")
         await files.posix_rename(f"{ground}/open/free", f"{ground}/open/freed")
         await files.chmod(f"{ground}/open/freed", 0o600)
+        # links to what is free, by what is written in them, moved where they lead to the same, and another name
+        (ground / "open" / "below").mkdir()
+        await files.symlink("freed", f"{ground}/open/by-name")
+        await files.symlink(f"{ground}/open/below", f"{ground}/open/by-path")
+        assert await files.readlink(f"{ground}/open/by-name") == "freed"
+        assert await files.realpath(f"{ground}/open/by-path/../freed") == f"{ground}/open/freed"
+        async with files.open(f"{ground}/open/by-name", "rb") as file:
+            assert await file.read() == b"free"
+        await files.posix_rename(f"{ground}/open/by-path", f"{ground}/open/below/moved")
+        await files.link(f"{ground}/open/freed", f"{ground}/open/below/moved/one-more")
+        assert (ground / "open" / "below" / "one-more").read_bytes() == b"free"
         await files.utime(f"{ground}/open/freed", (1, 1))
         await files.truncate(f"{ground}/open/freed", 2)
     assert (ground / "secret" / "plan").read_text() == "secret"
-    assert sorted(os.listdir(ground / "open")) == ["another", "door", "freed", "window"]
+    assert sorted(os.listdir(ground / "open")) == ["another", "below", "by-name", "door", "freed", "window"]
     assert (ground / "open" / "freed").read_bytes() == b"fr"
 
 

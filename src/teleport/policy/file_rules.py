@@ -159,16 +159,6 @@ def decide_move(rules: FileRules, source: AskedFile, target: AskedFile, host: Ho
     return FileAnswer(allowed=True, reason=answer.reason)
 
 
-def decide_link(rules: FileRules, asked: AskedFile) -> FileAnswer:
-    """May a symbolic link be made or moved at a server that runs no agent? It could lead elsewhere between question
-    and answer.
-    """
-    if rules.are_set:
-        reason = Reason(code=Code.LINK_BEYOND, value=asked.path, wanted=rules.roles)
-        return FileAnswer(allowed=False, reason=reason)
-    return FileAnswer(allowed=True, reason=_reason(Code.FILE_NOT_DENIED, asked))
-
-
 def _rule(role: str, field: str, written: RoleFileRule, size: int | None, traits: Traits) -> FileRule:
     paths = tuple(path for text in written.paths for path in path_patterns.expand(text, traits))
     return FileRule(

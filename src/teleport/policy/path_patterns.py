@@ -55,6 +55,18 @@ def matches(pattern: str, path: str, home: str = "") -> bool:
     return _compiled(pattern).matches(path)
 
 
+def covers(pattern: str, path: str, home: str = "") -> bool:
+    """Whether the path and whatever is below it fits."""
+    return _names(pattern)[-1] == ANY_FOLDERS and matches(pattern, path, home)
+
+
+def is_one_name(pattern: str) -> bool:
+    """Whether it looks at one name alone, in whatever folder: `**/x`, or `**/x/**`."""
+    names = _names(pattern)
+    first, one, rest = names[0], names[1] if len(names) > 1 else ANY_FOLDERS, names[2:]
+    return first == ANY_FOLDERS and one != ANY_FOLDERS and rest in ([], [ANY_FOLDERS])
+
+
 def base(pattern: str, home: str = "") -> str:
     """The folder, or the file, at which everything that fits begins; empty when that may be anywhere."""
     if pattern.startswith(HOME):

@@ -186,8 +186,11 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         "copy its files."
     ),
     Code.LINK_BEYOND: lambda r: (
-        f'making or moving the link "{r.value}" denied: {_list(r.wanted)} have file rules, and at servers that '
-        "run no agent a link could lead around them."
+        f'making or moving the link "{r.value}" denied: '
+        + (f'it leads to "{r.detail}", where rules ' if r.detail else "where it leads cannot be told, and rules ")
+        + (f"({r.field} of {r.role}) " if r.field else f"(of {_list(r.wanted)}) ")
+        + "could be led around by it, as this server runs no agent. Give the real path of a file or folder that is "
+        "there, in a place that the same rules allow."
     ),
     Code.PATTERN_BEYOND: lambda r: (
         f'"{r.value}" denied: the file rules of {_list(r.wanted)} cannot follow what the server makes of a pattern; '

@@ -174,8 +174,11 @@ SENTENCES: dict[Code, Callable[[Reason], str]] = {
         "파일을 복사하십시오."
     ),
     Code.LINK_BEYOND: lambda r: (
-        f'링크 "{r.value}" 만들기나 이동 거부: {_list(r.wanted)} 역할에 파일 규칙이 있으며, 에이전트가 없는 '
-        "서버에서는 링크로 규칙을 피해 갈 수 있습니다."
+        f'링크 "{r.value}" 만들기나 이동 거부: '
+        + (f'링크가 가리키는 "{r.detail}"에서 ' if r.detail else "링크가 가리키는 곳을 알 수 없으며, ")
+        + (f"규칙({r.role} 역할의 {r.field})을 " if r.field else f"규칙({_list(r.wanted)} 역할)을 ")
+        + "피해 갈 수 있습니다. 이 서버에는 에이전트가 없습니다. 같은 규칙이 허용하는 곳에 이미 있는 파일이나 폴더의 "
+        "실제 경로를 지정하세요."
     ),
     Code.PATTERN_BEYOND: lambda r: (
         f'"{r.value}" 거부: {_list(r.wanted)} 파일 규칙은 서버가 패턴으로 고르는 파일을 따라갈 수 없습니다. '

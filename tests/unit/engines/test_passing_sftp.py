@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from teleport.engines.ssh import sftp_server as sftp
-from teleport.engines.ssh.file_desk import CLOSE, OPEN, Desk
+from teleport.engines.ssh.file_desk import CLOSE, OPEN, SYMLINK, Desk
 from teleport.engines.ssh.file_link import Answer, Bases, Question, Told
 from teleport.engines.ssh.passing_exchange import MAX_PACKET, MAX_PENDING
 from teleport.engines.ssh.passing_sftp import SftpPassage
@@ -82,7 +83,7 @@ class Clerk:
 
     def answer(self, question: Question) -> Answer:
         self.asked.append(question)
-        if "secret" in question.path or question.direction == "link" or question.size > 10:
+        if "secret" in question.path or "secret" in question.to or question.size > 10:
             return Answer(False, "forbidden")
         return Answer(True, limit=10)
 
@@ -254,6 +255,45 @@ def test_rules_are_asked_where_the_path_really_leads(tmp_path: Path) -> None:
     assert ends.notes == ["forbidden"]
     assert (clerk.asked[0].path, clerk.asked[0].asked) == (f"{tmp_path}/secret/f", f"{tmp_path}/link")
     assert not clerk.told  # the clerk knows
+
+
+def made(ends: Ends, target: bytes, link: Path) -> int:
+    """The server's answer to a new link."""
+    answer = ends.ask(sftp.SYMLINK, string(target) + string(bytes(link)))
+    return int.from_bytes(answer[1:5], "big")
+
+
+def test_links_are_decided_by_where_they_lead(tmp_path: Path) -> None:
+    clerk = Clerk(is_governed=True)
+    ends = passing(clerk)
+    for name in ("folder", "folder/below", "secret"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "folder" / "f").write_bytes(b"x")
+    (tmp_path / "hop").symlink_to("folder")
+    assert made(ends, b"../folder/f", tmp_path / "hop" / "link") == 0
+    asked = clerk.asked[-1]
+    assert (asked.direction, asked.path, asked.to) == ("link", f"{tmp_path}/folder/link", f"{tmp_path}/folder/f")
+    assert (asked.asked, asked.size) == (f"{tmp_path}/hop/link", 1)
+    assert (tmp_path / "folder" / "link").readlink() == Path("../folder/f"), "as it was written"
+    assert (clerk.told[-1].action, clerk.told[-1].target) == (SYMLINK, f"{tmp_path}/hop/link")
+    assert made(ends, bytes(tmp_path / "secret"), tmp_path / "other") == sftp.PERMISSION_DENIED
+    assert not (tmp_path / "other").is_symlink()
+    move = string(b"posix-rename@openssh.com") + string(bytes(tmp_path / "folder" / "link"))
+    ends.ask(sftp.EXTENDED, move + string(bytes(tmp_path / "folder" / "below" / "link")))
+    assert [one.to for one in clerk.asked if one.direction == "link"][-1] == "", "it would lead nowhere there"
+
+
+@pytest.mark.parametrize("target", ["gone", "hop/f", "folder/../folder/f", "hop", "folder/pipe"])
+def test_a_link_of_which_nobody_can_tell_where_it_leads_is_asked_about_as_such(tmp_path: Path, target: str) -> None:
+    """What it leads over could be changed afterwards."""
+    clerk = Clerk(is_governed=True)
+    ends = passing(clerk)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "f").write_bytes(b"x")
+    os.mkfifo(tmp_path / "folder" / "pipe")
+    (tmp_path / "hop").symlink_to("folder")
+    made(ends, target.encode(), tmp_path / "link")
+    assert (clerk.asked[-1].direction, clerk.asked[-1].to) == ("link", "")
 
 
 def test_a_link_that_is_put_there_between_question_and_answer_leads_nowhere(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from roles import role
 
 from teleport.foundation.errors import BadParameter
 from teleport.policy import path_patterns, role_texts
+from teleport.policy.file_links import decide_link
 from teleport.policy.file_rules import ANY_SIZE, AskedFile, Direction, FileRule, FileRules, Host, decide, decide_move
 from teleport.policy.options import merge
 
@@ -204,3 +205,75 @@ def test_rules_read_like_what_they_are() -> None:
 def test_no_rules_at_all_are_a_mistake() -> None:
     with pytest.raises(BadParameter, match="ssh_file_copy: false"):
         role(options={"file_rules": {}})
+
+
+LINKED = [
+    # rules, link, target, whether it may be made
+    ({"allow": [{"paths": ["/srv/**"]}]}, "/srv/a", "/srv/b/f", True),
+    ({"allow": [{"paths": ["/srv/**"]}]}, "/srv/a", "/etc", False),
+    ({"allow": [{"paths": ["/srv/**"]}]}, "/etc/a", "/srv/b", False),
+    ({"allow": [{"paths": ["/srv/**"], "max_size": 10}]}, "/srv/a", "/srv/b", True),
+    ({"allow": [{"paths": ["/srv/**"]}, {"paths": ["/small/**"], "max_size": 10}]}, "/srv/a", "/small/b", False),
+    ({"allow": [{"paths": ["/srv/in/**"], "directions": ["upload"]}]}, "/srv/in/a", "/srv/in/b", True),
+    (
+        {"allow": [{"paths": ["/in/**"], "directions": ["upload"]}, {"paths": ["/x/**"]}]}, "/x/a", "/in/b", False,
+    ),
+    ({"allow": [{"paths": ["/x/**"]}, {"paths": ["/in/a"]}]}, "/x/l", "/in/a", False),
+    ({"deny": [{"paths": ["/srv/secret/**"]}]}, "/srv/a", "/srv/b", True),
+    ({"deny": [{"paths": ["/srv/secret/**"]}]}, "/srv/a", "/srv/secret/b", False),
+    ({"deny": [{"paths": ["/srv/secret/**"]}]}, "/srv/a", "/srv", False),
+    ({"deny": [{"paths": ["**/.ssh/**"]}]}, "/srv/a", "/srv/b", True),
+    ({"deny": [{"paths": ["**/.ssh/**"]}]}, "/srv/a", "/root/.ssh", False),
+    ({"deny": [{"paths": ["**/a/b/**"]}]}, "/srv/l", "/srv/a", False),
+    ({"deny": [{"extensions": ["pem"], "directions": ["download"]}]}, "/srv/a.txt", "/srv/b.pem", False),
+    ({"deny": [{"extensions": ["pem"], "directions": ["download"]}]}, "/srv/b", "/srv/folder", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "link", "target", "may"), LINKED)
+def test_a_link_leads_only_where_the_same_is_allowed(
+    rules: dict[str, Any], link: str, target: str, may: bool
+) -> None:
+    answer = decide_link(merged(rules), asked(link, "upload"), target, Host())
+    assert answer.allowed is may
+
+
+def test_a_link_of_which_nobody_knows_where_it_leads_is_not_made() -> None:
+    rules = merged({"allow": [{"paths": ["/srv/**"]}]})
+    assert not decide_link(rules, asked("/srv/a", "upload"), "", Host()).allowed
+    assert decide_link(FileRules(), asked("/srv/a", "upload"), "", Host()).allowed
+
+
+WRITTEN = st.fixed_dictionaries(
+    {"paths": st.lists(PATTERNS, max_size=2)},
+    optional={
+        "directions": st.lists(st.sampled_from(["upload", "download"]), min_size=1, max_size=1),
+        "extensions": st.just(["pem"]),
+    },
+)
+BELOW = st.lists(NAMES, max_size=3).map(lambda names: "".join(f"/{name}" for name in names))
+
+
+@settings(max_examples=2000)
+@given(
+    deny=st.lists(WRITTEN, max_size=2), allow=st.lists(WRITTEN, max_size=2), link=PATHS, target=PATHS,
+    belows=st.lists(BELOW, min_size=1, max_size=8), sizes=st.tuples(*[st.sampled_from([None, 5, 9])] * 2),
+)  # fmt: skip
+def test_by_no_link_more_is_copied_than_by_its_name(
+    deny: list[dict[str, Any]], allow: list[dict[str, Any]], link: str, target: str, belows: list[str],
+    sizes: tuple[int | None, int | None],
+) -> None:  # fmt: skip
+    assume(deny or allow)
+    for rule, field, size in ((deny, "larger_than", sizes[0]), (allow, "max_size", sizes[1])):
+        if rule and size is not None:
+            rule[0][field] = size
+    rules = merged({"deny": deny, "allow": allow})
+    if not decide_link(rules, asked(link, "upload"), target, Host()).allowed:
+        return
+    for below in ("", *belows):
+        for direction in ("download", "upload"):
+            by_name = decide(rules, asked(link + below, direction))
+            there = decide(rules, asked(target + below, direction))
+            if by_name.allowed:
+                assert there.allowed
+                assert there.limit == ANY_SIZE or (by_name.limit != ANY_SIZE and there.limit >= by_name.limit)

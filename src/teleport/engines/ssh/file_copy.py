@@ -17,7 +17,8 @@ from teleport.engines.ssh.scp_command import ScpCommand
 from teleport.engines.ssh.spawner import Process, Spawner
 from teleport.engines.ssh.visit import Visit
 from teleport.model.events.file_transfer import SFTPAction
-from teleport.policy.file_rules import AskedFile, FileAnswer, Host, decide, decide_link, decide_move
+from teleport.policy.file_links import decide_link
+from teleport.policy.file_rules import AskedFile, FileAnswer, Host, decide, decide_move
 from teleport.policy.sentences import Language, sentence
 
 MAX_STATS: Final = 10_000
@@ -114,7 +115,7 @@ class CopyClerk:
             direction="download" if question.direction == "download" else "upload", is_folder=question.folder,
         )  # fmt: skip
         if question.direction == "link":
-            answer = decide_link(rules, file)
+            answer = decide_link(rules, file, path_of(question.to), self._host)
         elif question.direction == "move":
             target = msgspec.structs.replace(file, path=path_of(question.to), others=())
             answer = decide_move(rules, file, target, self._host)

@@ -49,7 +49,8 @@ class Told(msgspec.Struct, frozen=True, tag_field="do", tag="tell", forbid_unkno
 class Question(msgspec.Struct, frozen=True, tag_field="do", tag="ask", forbid_unknown_fields=True):
     """May this be copied? `path` is where it is, `asked` how it was called, `to` where it would be moved.
 
-    `link`: may a symbolic link be made or moved, where nobody of ours holds open what was asked about?
+    `link`: may a symbolic link to `to` (empty: nobody knows where it leads) be made or moved to `path`, where nobody
+    of ours holds open what was asked about?
     """
 
     direction: Literal["download", "upload", "move", "link"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import posixpath
 import struct
 from typing import Final
 
@@ -406,7 +405,8 @@ class SftpPassage(SftpExchange):
             if not source.mode:
                 raise Unresolved(sftp.NO_SUCH_FILE, shown_words(sftp.NO_SUCH_FILE))
             if source.is_link:
-                self._check("link", source, old, 0)
+                written = yield from remote_paths.read_link(source.path)
+                yield from self._check_link(target.path, new, written)
             self._check("move", source, old, source.file_size, is_folder=source.is_folder, to=target.path)
             ((answer, told),) = yield [(kind, front + string(source.path) + string(target.path))]
             self._told(answer, told, number, action, old, new)
@@ -418,13 +418,23 @@ class SftpPassage(SftpExchange):
         target, link = request.path(), request.path()
         if self._has_links_first:
             target, link = link, target
-        if self._clerk.is_governed:
-            try:
-                self._check("link", Found(posixpath.join(os.fsencode(self._home), link)), link, 0)
-            except Refusal as refusal:
-                self._refuse(number, sftp.PERMISSION_DENIED, str(refusal))
-                return
-        self._ask(sftp.SYMLINK, string(target) + string(link), self._told, number, SYMLINK, target, link)
+        if not self._clerk.is_governed:
+            self._ask(sftp.SYMLINK, string(target) + string(link), self._told, number, SYMLINK, target, link)
+            return
+
+        def step() -> Step:
+            place = yield from remote_paths.find(link, follow=False)
+            yield from self._check_link(place.path, link, target)
+            ((kind, body),) = yield [(sftp.SYMLINK, string(target) + string(place.path))]
+            self._told(kind, body, number, SYMLINK, target, link)
+
+        self._governed(number, SYMLINK, step(), target, link)
+
+    def _check_link(self, place: bytes, asked: bytes, target: bytes) -> Step:
+        """A link at `place`, of which the target is written so. Raises Refusal."""
+        leads = yield from remote_paths.leads(place, target)
+        size, to = (leads.file_size, leads.path) if leads is not None else (0, b"")
+        self._check("link", Found(place), asked, size, to=to)
 
     def _extended(self, number: int, request: Reader, body: bytes) -> None:
         name = request.string()

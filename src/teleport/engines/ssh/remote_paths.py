@@ -20,6 +20,7 @@ from teleport.engines.ssh.sftp_server import (
     MODE_FLAG,
     NAME,
     NO_SUCH_FILE,
+    READLINK,
     REALPATH,
     SIZE_FLAG,
     STATUS,
@@ -91,6 +92,39 @@ def resolve(path: bytes) -> Generator[list[Asked], list[Answered], bytes]:
     if kind == STATUS:
         raise Unresolved(*_status(body))
     return read_path(kind, body)
+
+
+def read_link(path: bytes) -> Generator[list[Asked], list[Answered], bytes]:
+    """What is written in a link. Raises Unresolved, Malformed."""
+    ((kind, body),) = yield [(READLINK, string(path))]
+    if kind == STATUS:
+        raise Unresolved(*_status(body))
+    if kind != NAME:
+        raise Malformed
+    reader = Reader(memoryview(body))
+    if reader.u32() != 1:
+        raise Malformed
+    written = reader.string()
+    if not written or b"\0" in written:
+        raise Malformed
+    return written
+
+
+def leads(place: bytes, target: bytes) -> Generator[list[Asked], list[Answered], Found | None]:
+    """What a link at `place` leads to, of which `target` is written; None where that cannot be told or may change:
+    nothing is there, it is no file and no folder, or the way there goes over another link. Raises Malformed.
+    """
+    names = [name for name in target.split(b"/") if name not in (b"", b".")]
+    below = [name for name in names if name != b".."] if not target.startswith(b"/") else names
+    if not target or b"\0" in target or names[len(names) - len(below) :] != below or b".." in below:
+        return None
+    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(place), target))
+    try:
+        found = yield from find(wanted)
+    except Unresolved:
+        return None
+    is_known = stat.S_ISREG(found.mode) or found.is_folder
+    return found if is_known and found.path == posixpath.normpath(b"/" + wanted.lstrip(b"/")) else None
 
 
 def look(real: bytes) -> Question:
