@@ -172,6 +172,8 @@ class LineReader:
         match text[:1]:
             case "T":
                 return self._tick(int(text[2:]))
+            case "P":
+                return []
             case "R":
                 return [Ready()]
             case "C":

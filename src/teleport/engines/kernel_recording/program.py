@@ -13,6 +13,7 @@ it happened, in nanoseconds of the monotonic clock, because processors are read 
     U at session pid                       a thread that cannot be marked: there are too many
     R                                      all of this is watched from here on
     T at                                   a tenth of a second has passed
+    P                                      a processor is alive: with it comes how much it had no room for
 
 At SIGUSR1 bpftrace shows its maps, of which `@session` has every thread of every session.
 """
@@ -77,7 +78,7 @@ tracepoint:sched:sched_process_exit /@session[tid]/ {
     printf("X %llu %llu %d %d %s", nsecs, @session[tid] / 2, pid, $code, comm);
   }
   delete(@session[tid]);
-  delete(@at[tid]);
+  delete(@at[tid]); delete(@flags[tid]); delete(@socket[tid]);
 }
 tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat /@session[tid] & 1/ {
   @at[tid] = (uint64)args->filename; @flags[tid] = (uint64)args->flags;
@@ -115,6 +116,7 @@ tracepoint:syscalls:sys_exit_sendmmsg /@at[tid]/ {
   delete(@at[tid]); delete(@socket[tid]);
 }
 interval:ms:100 { printf("T %llu", nsecs); }
+profile:s:1 { printf("P"); }
 END { clear(@session); clear(@at); clear(@flags); clear(@socket); }
 """
 

@@ -47,8 +47,12 @@ BLIND = "the kernel no longer tells what this session does"
 _PROOF = 'echo 0 >"$0/cgroup.procs" && exec cat "$0/cgroup.procs"'
 _PROOF_TIMEOUT = 20.0
 _SETTLE_TIMEOUT = 3.0
-_SETTLE_TICKS = 3
-_REMOVE_TICKS = 10
+_SLACK = 0.1
+"""Seconds by which the clocks of the kernel and of this process may be thought nearer than they are."""
+_DRAIN_TIMEOUT = 10.0
+_DRAIN_SLACK = 1.5
+"""Of what a processor had no room for, it tells with the next that it tells: a second later at most."""
+_SECOND_TICKS = 10
 _FORGET_TICKS = 50
 _AT_ONCE = 100
 """So many events are told before others have their turn."""
@@ -82,7 +86,7 @@ class Watch:
         self.folder = folder
         self.id = folder.stat().st_ino
         self.is_strict = is_strict
-        self.is_left = False
+        self._left = 0.0
         self.listener = listener
         self._wanted = tuple(one for kind in kinds for one in _KIND[kind])
 
@@ -92,7 +96,16 @@ class Watch:
 
     def leave(self) -> None:
         """The session is over; what it left running is told until it ends."""
-        self.is_left = True
+        self._left = self._left or time.monotonic()
+
+    @property
+    def is_left(self) -> bool:
+        return bool(self._left)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Left so long ago that all was heard of it which happened before, also how much was lost."""
+        return self.is_left and time.monotonic() - self._left > _DRAIN_SLACK
 
 
 class KernelRecorder:
@@ -111,6 +124,10 @@ class KernelRecorder:
         self._lost = 0
         self._ticks = 0
         self._tick = 0, 0.0
+        self._told_until = 0
+        """By the kernel's clock: all before it was told."""
+        self._ahead: int | None = None
+        """Nanoseconds from the kernel's clock to ours, which differ where this process has a time namespace."""
         self._ticked = asyncio.Event()
 
     def enter(self, sid: str, kinds: Collection[str], listener: Listener, *, is_strict: bool) -> Watch:
@@ -127,14 +144,15 @@ class KernelRecorder:
             listener.blinded(BLIND)
         return watch
 
-    async def settled(self) -> None:
-        """Return when all that has happened by now was told."""
-        wanted = self._ticks + _SETTLE_TICKS
+    async def settled(self, timeout: float = _SETTLE_TIMEOUT, slack: float = _SLACK) -> bool:
+        """Return when all that has happened by now was told. False when that takes too long, or nobody watches."""
+        wanted = time.monotonic_ns() - (self._ahead or 0) + int(slack * 1e9)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_TIMEOUT):
-                while self._ticks < wanted and self._is_watching:
+            async with asyncio.timeout(timeout):
+                while self._is_watching and self._told_until < wanted:
                     self._ticked.clear()
                     await self._ticked.wait()
+        return self._told_until >= wanted
 
     # -- bpftrace
 
@@ -143,20 +161,40 @@ class KernelRecorder:
             await asyncio.to_thread(self._groups.open)
         except OSError as error:
             raise Unsupported(f"ssh_service.enhanced_recording is enabled, but has no cgroups: {error}") from error
+        watching = asyncio.get_running_loop().create_task(self._watch(started), name=self.name)
+        try:
+            await asyncio.wait({watching})
+            await watching
+        finally:
+            if not watching.done():
+                await self._drain()
+                watching.cancel()
+                await asyncio.wait({watching})
+            await asyncio.to_thread(self._groups.close)
+
+    async def _watch(self, started: Callable[[], None]) -> None:
         backoff = Backoff()
         has_begun = False
-        try:
-            while True:
-                has_watched, said = await self._trace(started if not has_begun else lambda: None)
-                if has_watched:
-                    has_begun = True
-                    backoff.reset()
-                if not has_begun:
-                    raise Unsupported(f"ssh_service.enhanced_recording is enabled, but bpftrace cannot watch: {said}")
-                log.error("bpftrace ended: it is started again", said=said)
-                await asyncio.sleep(backoff.next_delay())
-        finally:
-            await asyncio.to_thread(self._groups.close)
+        while True:
+            has_watched, said = await self._trace(started if not has_begun else lambda: None)
+            if has_watched:
+                has_begun = True
+                backoff.reset()
+            if not has_begun:
+                raise Unsupported(f"ssh_service.enhanced_recording is enabled, but bpftrace cannot watch: {said}")
+            log.error("bpftrace ended: it is started again", said=said)
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _drain(self) -> None:
+        """Tell what happened before this is stopped: the kernel's buffers, the pipe and `_order` still hold some."""
+        if not self._is_watching:
+            return
+        is_whole = await self.settled(_DRAIN_TIMEOUT, _DRAIN_SLACK)
+        self._tell_lost()
+        if not is_whole:
+            log.error("what the kernel told last is missing in the log: it could not be read in time")
+            for watch in tuple(self._watches.values()):
+                watch.listener.blinded(BLIND)
 
     async def _trace(self, started: Callable[[], None]) -> tuple[bool, str]:
         """Run one bpftrace. Whether it ever watched, and why it ended."""
@@ -245,11 +283,16 @@ class KernelRecorder:
         match line:
             case Tick(at):
                 self._tick = at, time.monotonic()
+                ahead = time.monotonic_ns() - at
+                self._ahead = ahead if self._ahead is None else min(self._ahead, ahead)
                 await self._tell(self._order.tick(at))
+                self._told_until = self._order.complete
                 self._ticks += 1
                 self._ticked.set()
-                self._tell_lost()
-                self._look_around(tracer)
+                if self._ticks % _SECOND_TICKS == 0:
+                    self._lost += tracer.passed_over()
+                    self._tell_lost()
+                    self._look_around(tracer)
             case Lost(count):
                 self._lost += count
             case Marked(sessions):
@@ -283,7 +326,7 @@ class KernelRecorder:
             watch.leave()
 
     def _tell_lost(self) -> None:
-        if self._lost and self._ticks % _REMOVE_TICKS == 0:
+        if self._lost:
             count, self._lost = self._lost, 0
             _LOST.inc(count)
             log.error("events of the kernel were lost", count=count)
@@ -293,8 +336,6 @@ class KernelRecorder:
     # -- sessions that are over
 
     def _look_around(self, tracer: Tracer) -> None:
-        if self._ticks % _REMOVE_TICKS:
-            return
         left = [watch for watch in self._watches.values() if watch.is_left]
         for watch in left:
             groups.remove(watch.folder)
@@ -304,7 +345,7 @@ class KernelRecorder:
     def _forget(self, running: frozenset[int]) -> None:
         """Sessions that are over and have left nothing running, in their cgroup or elsewhere."""
         for number, watch in tuple(self._watches.items()):
-            if watch.is_left and number not in running and groups.remove(watch.folder):
+            if watch.is_quiet and number not in running and groups.remove(watch.folder):
                 del self._watches[number]
 
 

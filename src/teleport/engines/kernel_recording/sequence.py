@@ -17,6 +17,8 @@ class Sequence:
     def __init__(self) -> None:
         self._held: list[Seen] = []
         self._tick = 0
+        self.complete = 0
+        """When the last of what was handed out can have happened: all before it has been."""
 
     def add(self, seen: Seen) -> list[Seen]:
         """What can be held no longer: empty but in a flood without ticks."""
@@ -25,9 +27,9 @@ class Sequence:
 
     def tick(self, at: int) -> list[Seen]:
         """What is complete now."""
-        before, self._tick = self._tick, at
+        self.complete, self._tick = self._tick, at
         self._held.sort(key=_WHEN)
-        count = bisect_right(self._held, before, key=_WHEN)
+        count = bisect_right(self._held, self.complete, key=_WHEN)
         taken, self._held = self._held[:count], self._held[count:]
         return taken
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 from teleport.engines.kernel_recording.lines import Line, LineReader
 from teleport.engines.kernel_recording.program import MAX_TASKS, TEXT_SIZE, program_for
@@ -21,6 +23,8 @@ _PIPE = 1 << 20
 _PIECE = 1 << 14
 _MAX_LINE = 1 << 22
 _MAX_COMPLAINT = 400
+_AT_TRACEPOINT = b"prog_type:\t5\n"
+_MISSES = re.compile(rb"^recursion_misses:\t([0-9]+)$", re.MULTILINE)
 _HARMLESS = "RLIMIT_MEMLOCK"
 """Since Linux 5.11 that limit holds for nothing here."""
 
@@ -33,6 +37,7 @@ class Tracer:
         self._pages = pages
         self._process: asyncio.subprocess.Process | None = None
         self._complaint = b""
+        self._misses = 0
 
     async def run(self, take: Take) -> str:
         """Hand on what it tells, piece by piece, until it ends. What it complained of.
@@ -69,6 +74,17 @@ class Tracer:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGUSR1)
+
+    def passed_over(self) -> int:
+        """How often more since the last call the kernel did not run our program though it was its turn.
+
+        It passes over one that comes while another works on the same processor, and tells nobody of it but here.
+        """
+        if self._process is None:
+            return 0
+        misses = missed_runs(Path(f"/proc/{self._process.pid}/fdinfo"))
+        new, self._misses = max(0, misses - self._misses), max(misses, self._misses)
+        return new
 
     def stop(self) -> None:
         if self._process is not None:
@@ -114,3 +130,22 @@ class Tracer:
     def _said(self) -> str:
         lines = self._complaint.decode(errors="replace").splitlines()
         return "\n".join(line for line in lines if _HARMLESS not in line).strip()[-_MAX_COMPLAINT:]
+
+
+def missed_runs(descriptors: Path) -> int:
+    """What a folder of descriptions of a process's descriptors says of its programs at tracepoints."""
+    total = 0
+    try:
+        for path in descriptors.iterdir():
+            with suppress(OSError):
+                total += _missed(path.read_bytes())
+    except OSError:
+        return 0
+    return total
+
+
+def _missed(description: bytes) -> int:
+    if _AT_TRACEPOINT not in description:
+        return 0
+    found = _MISSES.search(description)
+    return int(found[1]) if found else 0
