@@ -32,6 +32,7 @@ COMPILING = 120.0
 """Seconds that bpftrace may take on a loaded machine."""
 ENDED, STRICT, LEFT = (str(number * 10_000_000 + os.getpid()) for number in (1, 2, 3))
 """Seconds that programs sleep which nobody else on this machine runs."""
+BURST = 1000
 BLIND = "the kernel no longer tells what this session does"
 SIGHTED = "the kernel tells again what this session does"
 ATTEMPT = """
@@ -110,10 +111,10 @@ class Watched:
         until(arrived, f"{type_} in the log")
         return found[0]
 
-    def listed(self, type_: str) -> list[dict[str, Any]]:
+    def listed(self, type_: str, words: str = "") -> list[dict[str, Any]]:
         """A shell's start alone opens many files: more events than are listed unless asked for."""
-        words = ("audit", "ls", "--format=json", f"--type={type_}", "--limit=50000")
-        found: list[dict[str, Any]] = self.cluster.tctl(*words).ok().json
+        command = ("audit", "ls", "--format=json", f"--type={type_}", f"--search={words}", "--limit=50000")
+        found: list[dict[str, Any]] = self.cluster.tctl(*command).ok().json
         return found
 
     def command(self, *arguments: str) -> dict[str, Any]:
@@ -297,6 +298,26 @@ def _memory(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     raise AssertionError(f"no memory of {pid}")
+
+
+def test_a_burst_is_whole_in_the_log_also_when_the_node_is_stopped_at_once(watched: Watched | None) -> None:
+    """Each start and each end: the last of them wait in the kernel, in pipes and in memory when the node stops."""
+    if watched is None:
+        return
+    watched.ssh(f"seq {BURST} | xargs -n1 -P4 true burst")
+    watched.cluster.stop()
+    watched.cluster.start(COMPILING)
+    until(lambda: _bursts(watched) == (BURST, BURST), "all of the burst in the log")
+    sid = watched.command("true", "burst", str(BURST))["sid"]
+    assert not [event for event in watched.listed("session.command") if event["sid"] == sid and "error" in event]
+
+
+def _bursts(watched: Watched) -> tuple[int, int]:
+    """Starts and ends in the log."""
+    events = watched.listed("session.command", "burst")
+    started = {(event["sid"], event["pid"]) for event in events if event.get("argv", [])[:2] == ["true", "burst"]}
+    ended = {(event["sid"], event["pid"]) for event in watched.listed("session.process_exit")}
+    return len(started), len(started & ended)
 
 
 def test_a_killed_agent_leaves_nothing_behind(watched: Watched | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from teleport.engines.kernel_recording.lines import (
 from teleport.engines.kernel_recording.program import MAX_ARGUMENTS, program_for
 from teleport.engines.kernel_recording.requirements import check_root
 from teleport.engines.kernel_recording.sequence import MAX_HELD, Sequence
+from teleport.engines.kernel_recording.tracer import missed_runs, programs_in
 
 SECOND = 1_000_000_000
 
@@ -46,6 +48,7 @@ IPV6 = escaped(b"\x0a\x00\x01\xbb" + bytes(4) + bytes(15) + b"\x01" + bytes(4))
     [
         (printed("R"), [Ready()]),
         (printed("T 99"), [Tick(99)]),
+        (printed("P"), []),
         (printed("F 5 7 12 -2 /no such"), [Command(5, 7, 12, path="/no such", result=-2)]),
         (printed("X 5 7 12 768 a name"), [Exit(5, 7, 12, 768, "a name")]),
         (printed("U 5 7 12"), [Unmarked(5, 7, 12)]),
@@ -113,6 +116,7 @@ def test_what_processors_tell_is_put_in_order_and_held_for_one_tick() -> None:
     assert [sequence.add(one) for one in (second, first, third)] == [[], [], []]
     assert sequence.tick(25) == []
     assert sequence.tick(40) == [first, second]
+    assert sequence.complete == 25
     assert sequence.tick(50) == [third]
 
 
@@ -122,6 +126,18 @@ def test_a_flood_is_not_held() -> None:
     assert [len(sequence.add(one)) for one in seen if one is not seen[-1]] == [0] * (MAX_HELD - 1)
     assert sequence.add(seen[-1]) == seen[::-1]
     assert sequence.rest() == []
+
+
+def test_what_the_kernel_passed_over_is_read_from_its_descriptions(tmp_path: Path) -> None:
+    words = "pos:\t0\nprog_type:\t{type}\nprog_jited:\t1\nrun_cnt:\t0\nrecursion_misses:\t{count}\ninsns:\t9\n"
+    for number, (type_, count) in enumerate(((5, 3), (5, 40), (7, 500))):
+        (tmp_path / str(number)).write_text(words.format(type=type_, count=count))
+    (tmp_path / "3").write_text("pos:\t0\nflags:\t02\n")
+    programs = programs_in(tmp_path)
+    assert (len(programs), missed_runs(programs)) == (2, 43)
+    programs[0].unlink()
+    assert missed_runs(programs) in (3, 40)
+    assert programs_in(tmp_path / "gone") == []
 
 
 def test_exit_codes_are_as_shells_tell_them() -> None:

@@ -13,7 +13,7 @@ it happened, in nanoseconds of the monotonic clock, because processors are read 
     U at session pid                       a thread that cannot be marked: there are too many
     R                                      all of this is watched from here on
     T at                                   a tenth of a second has passed
-    P                                      a processor is alive: with it comes how much it had no room for
+    P                                      a processor works: with this comes how much it had no room for
 
 At SIGUSR1 bpftrace shows its maps, of which `@session` has every thread of every session.
 """

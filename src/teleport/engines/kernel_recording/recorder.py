@@ -51,7 +51,7 @@ _SLACK = 0.1
 """Seconds by which the clocks of the kernel and of this process may be thought nearer than they are."""
 _DRAIN_TIMEOUT = 10.0
 _DRAIN_SLACK = 1.5
-"""Of what a processor had no room for, it tells with the next that it tells: a second later at most."""
+"""Of what a processor had no room for, it tells with the next that it tells: within a second where it works."""
 _SECOND_TICKS = 10
 _FORGET_TICKS = 50
 _AT_ONCE = 100

@@ -37,6 +37,7 @@ class Tracer:
         self._pages = pages
         self._process: asyncio.subprocess.Process | None = None
         self._complaint = b""
+        self._programs: list[Path] = []
         self._misses = 0
 
     async def run(self, take: Take) -> str:
@@ -82,7 +83,8 @@ class Tracer:
         """
         if self._process is None:
             return 0
-        misses = missed_runs(Path(f"/proc/{self._process.pid}/fdinfo"))
+        self._programs = self._programs or programs_in(Path(f"/proc/{self._process.pid}/fdinfo"))
+        misses = missed_runs(self._programs)
         new, self._misses = max(0, misses - self._misses), max(misses, self._misses)
         return new
 
@@ -132,20 +134,21 @@ class Tracer:
         return "\n".join(line for line in lines if _HARMLESS not in line).strip()[-_MAX_COMPLAINT:]
 
 
-def missed_runs(descriptors: Path) -> int:
-    """What a folder of descriptions of a process's descriptors says of its programs at tracepoints."""
-    total = 0
+def programs_in(folder: Path) -> list[Path]:
+    """Which files of a `/proc/<pid>/fdinfo` describe programs at tracepoints."""
+    with suppress(OSError):
+        return [path for path in folder.iterdir() if _AT_TRACEPOINT in _content(path)]
+    return []
+
+
+def missed_runs(programs: list[Path]) -> int:
+    """How often the kernel passed over one of them."""
+    return sum(int(found[1]) for path in programs if (found := _MISSES.search(_content(path))))
+
+
+def _content(path: Path) -> bytes:
+    """Empty once the file is gone."""
     try:
-        for path in descriptors.iterdir():
-            with suppress(OSError):
-                total += _missed(path.read_bytes())
+        return path.read_bytes()
     except OSError:
-        return 0
-    return total
-
-
-def _missed(description: bytes) -> int:
-    if _AT_TRACEPOINT not in description:
-        return 0
-    found = _MISSES.search(description)
-    return int(found[1]) if found else 0
+        return b""
