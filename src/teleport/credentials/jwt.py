@@ -45,7 +45,7 @@ class _Registered(msgspec.Struct):
 
 def sign(claims: msgspec.Struct | Mapping[str, object], signer: Signer) -> str:
     """A compact token whose `kid` is the key's thumbprint. Verifying demands `iss`, `aud` and `exp`."""
-    header = _Header(alg=_algorithm(signer.public), kid=key_id(signer.public))
+    header = _Header(alg=algorithm_of(signer.public), kid=key_id(signer.public))
     signed = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(claims))}"
     signature = signer.sign(signed.encode())
     if isinstance(signer.public.native, ec.EllipticCurvePublicKey):
@@ -61,12 +61,35 @@ def verify(token: str, keys: Sequence[PublicKey], claims: type[T], *, audience: 
     """
     try:
         signed, header, body, signature = _parts(token)
-        _check_signature(signed.encode(), header, signature, keys)
+        named = [NamedKey(key, key_id(key)) for key in keys]
+        _check_signature(signed.encode(), header, signature, named)
         registered = msgspec.json.decode(body, type=_Registered)
         _check_registered(registered, audience, issuer, now)
         return msgspec.json.decode(body, type=claims)
     except (msgspec.DecodeError, RecursionError, BadParameter, Unsupported, ValueError) as problem:
         raise NotAuthenticated(f"token refused: {problem}") from problem
+
+
+class NamedKey(msgspec.Struct, frozen=True):
+    """A key of an issuer that names its keys as it likes; without a name it may have signed any token."""
+
+    key: PublicKey
+    name: str = ""
+
+
+def read_signed(token: str, keys: Sequence[NamedKey], *, kinds: Sequence[str] = ("JWT",)) -> bytes:
+    """The JSON of a token that one of `keys` signed and whose `typ` is none or one of `kinds`.
+
+    Nothing that it says has been judged. Raises NotAuthenticated.
+    """
+    try:
+        signed, header, body, signature = _parts(token)
+        if header.typ.lower() not in {kind.lower() for kind in kinds}:
+            raise BadParameter(f"it is of type {header.typ!r}")
+        _check_signature(signed.encode(), header, signature, keys)
+    except (msgspec.DecodeError, RecursionError, BadParameter, Unsupported, ValueError) as problem:
+        raise NotAuthenticated(f"token refused: {problem}") from problem
+    return body
 
 
 def key_id(key: PublicKey) -> str:
@@ -77,7 +100,7 @@ def key_id(key: PublicKey) -> str:
 
 def key_set(keys: Sequence[PublicKey]) -> bytes:
     """The document that verifiers fetch (`/.well-known/jwks.json`)."""
-    entries = [{**_members(key), "kid": key_id(key), "use": "sig", "alg": _algorithm(key)} for key in keys]
+    entries = [{**_members(key), "kid": key_id(key), "use": "sig", "alg": algorithm_of(key)} for key in keys]
     return msgspec.json.encode({"keys": entries})
 
 
@@ -93,11 +116,11 @@ def _parts(token: str) -> tuple[str, _Header, bytes, bytes]:
     return f"{parts[0]}.{parts[1]}", header, _bytes(parts[1]), _bytes(parts[2])
 
 
-def _check_signature(signed: bytes, header: _Header, signature: bytes, keys: Sequence[PublicKey]) -> None:
-    for key in keys:
-        if header.kid and header.kid != key_id(key):
+def _check_signature(signed: bytes, header: _Header, signature: bytes, keys: Sequence[NamedKey]) -> None:
+    for named in keys:
+        if header.kid and named.name and header.kid != named.name:
             continue
-        if header.alg == _algorithm(key) and _is_signed(key, signature, signed):
+        if header.alg == algorithm_of(named.key) and _is_signed(named.key, signature, signed):
             return
     raise BadParameter("no trusted key signed it")
 
@@ -124,7 +147,8 @@ def _check_registered(registered: _Registered, audience: str, issuer: str, now: 
         raise BadParameter("not valid yet; check the clocks")
 
 
-def _algorithm(key: PublicKey) -> str:
+def algorithm_of(key: PublicKey) -> str:
+    """The one algorithm that a key signs with. Raises Unsupported."""
     match key.native:
         case ed25519.Ed25519PublicKey():
             return "EdDSA"
