@@ -29,6 +29,7 @@ from teleport.api.routes import (
     recovery,
     resources,
     sessions,
+    sso,
     tokens,
     users,
     webhooks,
@@ -54,6 +55,7 @@ from teleport.auth.recordings import Recordings
 from teleport.auth.recovery import Recovery
 from teleport.auth.resources import Resources
 from teleport.auth.session_mfa import SessionMfa
+from teleport.auth.sso.oidc import OidcLogins
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -72,6 +74,7 @@ class Parts:
 
     public: Public
     logins: Logins
+    sso: OidcLogins
     users: Users
     user_tokens: UserTokens
     multi_factor: MultiFactor
@@ -106,10 +109,7 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(public.FIND, parts.public.find),
         _bind(public.MOTD, parts.public.motd),
         _bind(public.EXPORT_AUTHORITIES, parts.export.text),
-        _bind(login.BEGIN, parts.logins.begin),
-        _bind(login.FINISH, parts.logins.finish),
-        _bind(login.FINISH_SESSION, parts.logins.finish_session),
-        _bind(login.CREATE_SESSION, parts.logins.finish_session),
+        *_logins(parts.logins, parts.sso),
         _bind(users.INVITE, parts.users.invite),
         _bind(users.RESET, parts.users.reset),
         _bind(users.CHANGE_PASSWORD, parts.users.change_password),
@@ -158,6 +158,19 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind_stream(changes.WATCH, parts.watching.watch),
         _bind(cluster.STATUS, parts.public.status),
         _bind(cluster.WHO_AM_I, parts.public.who_am_i),
+    ]
+
+
+def _logins(logins: Logins, oidc: OidcLogins) -> list[Binding[Caller]]:
+    return [
+        _bind(login.BEGIN, logins.begin),
+        _bind(login.FINISH, logins.finish),
+        _bind(login.FINISH_SESSION, logins.finish_session),
+        _bind(login.CREATE_SESSION, logins.finish_session),
+        _bind(sso.START, oidc.start),
+        _bind(sso.FINISH, oidc.finish),
+        _bind(sso.START_WEB, oidc.start_web),
+        _bind(sso.CALLBACK, oidc.callback),
     ]
 
 

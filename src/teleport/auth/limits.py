@@ -28,7 +28,7 @@ class RateLimiter:
 
     def take(self, address: str) -> None:
         """Raises LimitExceeded when the address has used up its allowance."""
-        key = _network(address)
+        key = network_of(address)
         now = self._clock.monotonic()
         level, seen = self._buckets.pop(key, (self._burst, now))
         level = min(self._burst, level + (now - seen) * self._rate)
@@ -40,7 +40,8 @@ class RateLimiter:
             raise LimitExceeded("too many requests from this address; wait a little and try again")
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What is limited together: an address, of IPv6 its /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from teleport.api.route import Empty
 from teleport.api.routes.cluster import ClusterStatus, WhoAmI
 from teleport.api.routes.public import (
     AuthSettings,
     ConnectorName,
+    ConnectorSettings,
     Find,
     LocalLogin,
     MessageOfTheDay,
@@ -19,9 +22,11 @@ from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.auth.second_factor import SecondFactors
+from teleport.auth.sso.connectors import all_connectors
 from teleport.foundation import durations
 from teleport.foundation.errors import NotFound
 from teleport.model.kinds import KINDS
+from teleport.model.resources.cluster_auth_preference import LOCAL_CONNECTORS
 from teleport.policy.certificate import certificate_terms
 from teleport.policy.enforcement import unenforced
 
@@ -46,10 +51,16 @@ class Public:
         )
 
     async def ping_connector(self, caller: Caller, request: ConnectorName) -> Ping:
-        """Of the connectors only the local ones exist yet."""
-        if request.connector not in ("local", "passwordless", "headless"):
-            raise NotFound(f"connector {request.connector!r} is not found")
-        return await self.ping(caller, Empty())
+        """As `ping`, of a login by this connector. Raises NotFound, naming those that are there."""
+        answer = await self.ping(caller, Empty())
+        if request.connector in LOCAL_CONNECTORS:
+            auth = replace(answer.auth, type="local", local=LocalLogin(request.connector), oidc=None)
+            return replace(answer, auth=auth)
+        shown = next((one for one in answer.auth.connectors if one.name == request.connector), None)
+        if shown is None:
+            known = ", ".join([*LOCAL_CONNECTORS, *(one.name for one in answer.auth.connectors)])
+            raise NotFound(f"connector {request.connector!r} is not found; there are: {known}")
+        return replace(answer, auth=replace(answer.auth, type="oidc", oidc=shown))
 
     async def find(self, caller: Caller, request: Empty) -> Find:
         return Find(
@@ -100,6 +111,11 @@ class Public:
         spec = (await self._cluster.preference()).spec
         allowed = await self._factors.allowed()
         party = await self._factors.party()
+        connectors = tuple(
+            ConnectorSettings(one.name, one.spec.display or one.name) for one in await all_connectors(self._cluster)
+        )
+        wanted = spec.connector_name if spec.type == "oidc" else ""
+        default = next((one for one in connectors if not wanted or one.name == wanted), None)
         return AuthSettings(
             type=spec.type,
             second_factor=_older_word(spec.factors, spec.second_factor),
@@ -107,7 +123,9 @@ class Public:
             preferred_local_mfa="webauthn" if "webauthn" in allowed else "otp",
             allow_passwordless=bool(spec.passwordless) and party is not None,
             allow_headless=bool(spec.headless),
-            local=LocalLogin(name=spec.connector_name or "local"),
+            local=LocalLogin(name=spec.connector_name if spec.connector_name in LOCAL_CONNECTORS else "local"),
+            oidc=default if spec.type == "oidc" else None,
+            connectors=connectors,
             webauthn=WebauthnSettings(rp_id=party.id) if party is not None and "webauthn" in allowed else None,
             has_motd=bool(spec.message_of_the_day),
             default_session_ttl=durations.text(spec.default_session_ttl),

@@ -18,6 +18,7 @@ from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
 from teleport.auth.second_factor import keys_of_other_parties, relying_party_name
 from teleport.auth.setting_rules import check_setting
+from teleport.auth.sso.connectors import check_connector
 from teleport.auth.user_rules import check_user
 from teleport.auth.users import Users
 from teleport.auth.webhooks.hooks import webhook_of
@@ -32,6 +33,7 @@ from teleport.model.resources.integration import Plugin
 from teleport.model.resources.lock import Lock
 from teleport.model.resources.login_rule import LoginRule
 from teleport.model.resources.node import Node
+from teleport.model.resources.oidc_connector import OIDCConnector
 from teleport.model.resources.role import IMPLICIT_ROLE, Role
 from teleport.model.resources.session_recording_config import SessionRecordingConfig
 from teleport.model.resources.trusted_cluster import TrustedCluster
@@ -142,6 +144,16 @@ async def _write_login_rule(ground: Ground, caller: Caller, new: Resource, old: 
     login_rules.check(new)
 
 
+async def _write_oidc(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
+    assert isinstance(new, OIDCConnector)
+    if not new.spec.client_secret:
+        # lists do not show it, so edits come without
+        new.spec.client_secret = old.spec.client_secret if isinstance(old, OIDCConnector) else None
+        if not new.spec.client_secret:
+            raise BadParameter("spec.client_secret is missing")
+    await check_connector(ground.cluster, new)
+
+
 async def _write_monitoring_rule(ground: Ground, caller: Caller, new: Resource, old: Resource | None) -> None:
     assert isinstance(new, AccessMonitoringRule)
     access_monitoring.check(new)
@@ -204,6 +216,7 @@ RULES: dict[str, KindRules] = {
     AccessListMember.KIND: KindRules(before_write=_write_member),
     Plugin.KIND: KindRules(before_write=_write_plugin),
     LoginRule.KIND: KindRules(before_write=_write_login_rule),
+    OIDCConnector.KIND: KindRules(before_write=_write_oidc),
     AccessMonitoringRule.KIND: KindRules(before_write=_write_monitoring_rule),
     TrustedCluster.KIND: KindRules(before_write=_write_trusted_cluster),
     ClusterAuthPreference.KIND: KindRules(before_write=_write_preference),

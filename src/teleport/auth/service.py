@@ -49,6 +49,7 @@ from teleport.auth.settings import (
     REQUESTS_INTERVAL,
     Settings,
 )
+from teleport.auth.sso.oidc import OidcLogins
 from teleport.auth.tokens import JoinTokens
 from teleport.auth.trackers import Trackers
 from teleport.auth.user_tokens import UserTokens
@@ -200,6 +201,7 @@ def _assemble(cluster: Cluster, nodes: Replica, requests: Replica) -> tuple[Part
     parts = Parts(
         public=Public(cluster, guard, factors),
         logins=logins,
+        sso=OidcLogins(cluster, certificates, web_sessions),
         users=users,
         user_tokens=user_tokens,
         multi_factor=multi_factor,

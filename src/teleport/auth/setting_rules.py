@@ -18,8 +18,8 @@ def check_setting(new: Resource, *, allow_no_second_factor: bool) -> None:
                     f"spec.second_factor {new.spec.second_factor!r}: local users must have a second factor; "
                     "use on, otp or webauthn"
                 )
-            if new.spec.type != "local":
-                raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local")
+            if new.spec.type not in ("local", "oidc"):
+                raise Unsupported(f"spec.type {new.spec.type!r} is not offered here yet; use local or oidc")
         case SessionRecordingConfig():
             if new.spec.encryption is not None and new.spec.encryption.enabled:
                 raise Unsupported("spec.encryption is not offered here yet")

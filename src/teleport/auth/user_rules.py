@@ -19,8 +19,8 @@ async def check_user(cluster: Cluster, guard: Guard, caller: Caller, user: User,
     Whoever may write users but not roles may hand out only roles they hold themselves: else writing a user would be a
     way to every role there is.
     """
-    if old is None and any(character in _FORBIDDEN or not character.isprintable() for character in user.name):
-        raise BadParameter(f"user name {user.name!r}: slashes, spaces and the like are not allowed")
+    if old is None:
+        check_name(user.name)
     if len(user.spec.roles) > MAX_ROLES:
         raise BadParameter(f"user {user.name!r} has {len(user.spec.roles)} roles, at most {MAX_ROLES} are allowed")
     for role in user.spec.roles:
@@ -28,6 +28,12 @@ async def check_user(cluster: Cluster, guard: Guard, caller: Caller, user: User,
             raise BadParameter(f"role {role!r} does not exist, so user {user.name!r} cannot have it")
     if caller.is_person:
         await _check_grant(guard, caller, user, old)
+
+
+def check_name(name: str) -> None:
+    """Raises BadParameter for a name that could not stand in addresses and certificates."""
+    if not name or any(character in _FORBIDDEN or not character.isprintable() for character in name):
+        raise BadParameter(f"user name {name!r}: slashes, spaces and the like are not allowed")
 
 
 async def check_reach(guard: Guard, caller: Caller, user: User) -> None:

@@ -1,4 +1,4 @@
-"""Logging in: a password and a second factor, or a passkey alone, for certificates that are stored in a profile."""
+"""Logging in: a password and a second factor, a passkey alone, or a provider, for certificates kept in a profile."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class LoginChoice(NamedTuple):
     ttl: timedelta = timedelta()
     cluster: str = ""
     one_key: bool = False
+    browser: str = ""
+    bind_addr: str = ""
 
 
 class Credentials(NamedTuple):
@@ -45,6 +47,7 @@ class Credentials(NamedTuple):
     ssh_key: PrivateKey
     tls_key: PrivateKey
     granted: routes.LoginGranted
+    connector: str = ""
 
     @property
     def tls_certificate(self) -> str:
@@ -59,10 +62,15 @@ def log_in(client: Calling, choice: LoginChoice, settings: public.Ping, origin: 
     """Asks on the terminal for what is needed. Raises NotAuthenticated and Unsupported."""
     if not choice.connector and settings.auth.local.name == "passwordless":
         choice = choice._replace(connector="passwordless")
-    if choice.connector not in _LOCAL:
-        raise Unsupported(f"login through the connector {choice.connector!r} is not offered by this tsh yet")
+    if not choice.connector and settings.auth.oidc is not None:
+        choice = choice._replace(connector=settings.auth.oidc.name)
+    if choice.connector == "headless":
+        raise Unsupported("--auth=headless is for tsh ssh, tsh scp and tsh ls")
     tls_key = PrivateKey.generate("ecdsa-p256")
     ssh_key = tls_key if choice.one_key else PrivateKey.generate("ed25519")
+    if choice.connector not in _LOCAL:
+        granted = _at_provider(client, choice, origin, ssh_key, tls_key)
+        return _checked(Credentials(ssh_key, tls_key, granted, choice.connector))
     finish = routes.FinishLogin(
         ssh_pub_key=ssh_key.public.ssh().encode(),
         tls_pub_key=tls_key.public.pem.encode(),
@@ -77,10 +85,32 @@ def log_in(client: Calling, choice: LoginChoice, settings: public.Ping, origin: 
         finish = replace(finish, webauthn_challenge_response=msgspec.Raw(answer.webauthn))
     else:
         finish = _with_password(client, choice, origin, finish)
-    granted = client.call(routes.FINISH, finish)
-    if not granted.cert or not granted.tls_cert:
+    return _checked(Credentials(ssh_key, tls_key, client.call(routes.FINISH, finish), choice.connector))
+
+
+def _checked(credentials: Credentials) -> Credentials:
+    if not credentials.granted.cert or not credentials.granted.tls_cert:
         raise NotAuthenticated("the cluster answered without certificates")
-    return Credentials(ssh_key, tls_key, granted)
+    return credentials
+
+
+def _at_provider(
+    client: Calling, choice: LoginChoice, origin: str, ssh_key: PrivateKey, tls_key: PrivateKey
+) -> routes.LoginGranted:
+    from teleport.api.routes.sso import StartLogin
+    from teleport.client import sso
+
+    asked = StartLogin(
+        connector_id=choice.connector,
+        callback="",
+        seal_key=b"",
+        ssh_pub_key=ssh_key.public.ssh().encode(),
+        tls_pub_key=tls_key.public.pem.encode(),
+        ttl=choice.ttl // timedelta(microseconds=1) * 1000,
+        route_to_cluster=choice.cluster,
+        proxy_host=origin.removeprefix("https://"),
+    )
+    return sso.log_in(client, asked, sso.Way(choice.browser, choice.bind_addr))
 
 
 def _with_password(

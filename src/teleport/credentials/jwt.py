@@ -147,6 +147,14 @@ def _check_registered(registered: _Registered, audience: str, issuer: str, now: 
         raise BadParameter("not valid yet; check the clocks")
 
 
+def key_name_of(token: str) -> str:
+    """The name of the key that a token says it was signed with; empty when it says none or is no token."""
+    try:
+        return _parts(token)[1].kid
+    except (msgspec.DecodeError, RecursionError, BadParameter, ValueError):
+        return ""
+
+
 def algorithm_of(key: PublicKey) -> str:
     """The one algorithm that a key signs with. Raises Unsupported."""
     match key.native:

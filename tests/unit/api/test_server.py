@@ -153,6 +153,8 @@ def test_what_strangers_may_call_is_a_short_list() -> None:
         ("GET", "/webapi/auth/export"),
         ("POST", "/webapi/mfa/login/begin"),
         ("POST", "/webapi/mfa/login/finish"),
+        ("POST", "/webapi/oidc/login/console"),
+        ("POST", "/webapi/oidc/login/finish"),
         ("POST", "/webapi/headless/login"),
         ("POST", "/webapi/recovery/start"),
         ("POST", "/webapi/recovery/challenge"),

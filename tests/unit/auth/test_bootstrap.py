@@ -152,7 +152,7 @@ async def test_two_auth_servers_may_start_together(cluster: TestCluster) -> None
     ("setting", "expected"),
     [
         (ClusterAuthPreference(spec=ClusterAuthPreferenceSpec(second_factor="off")), "must have a second factor"),
-        (ClusterAuthPreference(spec=ClusterAuthPreferenceSpec(type="oidc")), "'oidc' is not offered here yet"),
+        (ClusterAuthPreference(spec=ClusterAuthPreferenceSpec(type="saml")), "'saml' is not offered here yet"),
         (
             SessionRecordingConfig(spec=SessionRecordingConfigSpec(encryption=RecordingEncryption(enabled=True))),
             "spec.encryption is not offered",

@@ -14,7 +14,7 @@ from webhook_receiver import WebhookReceiver
 from teleport.api.client import Client
 from teleport.api.routes import access_requests as routes
 from teleport.api.routes.webhooks import RECEIVE_REVIEW, ReceiveReview
-from teleport.auth.webhooks.hooks import is_reachable
+from teleport.auth.outgoing import is_reachable
 from teleport.auth.webhooks.outbox import Outbox
 from teleport.credentials.webhook_signatures import is_signed, sign
 from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated

@@ -143,9 +143,9 @@ class TestSecondFactors:
         assert mfa.answer_challenge(totp=False, webauthn=None, origin=ORIGIN) == mfa.Answer()
 
 
-def test_connectors_and_passwordless_are_refused_by_name(known_cluster: ClientCluster) -> None:
-    with pytest.raises(Unsupported, match="github"):
-        log_in(Conversation(known_cluster), LoginChoice("alice", connector="github"))
+def test_headless_and_passwordless_are_refused_by_name(known_cluster: ClientCluster) -> None:
+    with pytest.raises(Unsupported, match="headless"):
+        log_in(Conversation(known_cluster), LoginChoice("alice", connector="headless"))
     with pytest.raises(Unsupported, match="passwordless"):
         log_in(Conversation(known_cluster), LoginChoice("alice", connector="passwordless"))
 

@@ -39,7 +39,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("github", {"client_id": "x"}, "teams_to_roles"),
     ("github", {"client_id": "x", "teams_to_roles": [{"organization": "o", "team": "t"}]}, "roles"),
     ("oidc", {"issuer_url": "x", "client_id": "y", "client_secret": "z"}, "redirect_url"),
-    ("oidc", {"issuer_url": "x", "client_id": "y", "redirect_url": "z"}, "client_secret"),
     ("saml", {"acs": "x", "issuer": "y"}, "entity_descriptor"),
     ("access_request", {"user": "a"}, "spec.roles"),
     ("access_request", {"user": "a", "roles": ["b"], "state": 9}, "state"),

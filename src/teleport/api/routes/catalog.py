@@ -25,6 +25,7 @@ from teleport.api.routes import (
     recovery,
     resources,
     sessions,
+    sso,
     tokens,
     users,
     webhooks,
@@ -33,6 +34,7 @@ from teleport.api.routes import (
 ROUTES: tuple[Route[Any, Any], ...] = (
     *public.ROUTES,
     *login.ROUTES,
+    *sso.ROUTES,
     *users.ROUTES,
     *mfa.ROUTES,
     *headless.ROUTES,

@@ -15,6 +15,13 @@ class WebauthnSettings(msgspec.Struct, frozen=True):
     rp_id: str = ""
 
 
+class ConnectorSettings(msgspec.Struct, frozen=True):
+    """A provider's login: `name` for `--auth`, `display` for people."""
+
+    name: str
+    display: str = ""
+
+
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to log in here. `second_factor` is the older single word, `second_factors` the list of newer clients."""
 
@@ -25,6 +32,10 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_passwordless: bool = False
     allow_headless: bool = False
     local: LocalLogin = LocalLogin()
+    oidc: ConnectorSettings | None = None
+    """The connector that is asked for, or that is the default."""
+    connectors: tuple[ConnectorSettings, ...] = ()
+    """All that the login page offers."""
     webauthn: WebauthnSettings | None = None
     private_key_policy: str = "none"
     has_motd: bool = False

@@ -105,6 +105,23 @@ async def keep(cluster: Cluster, name: str, given: Granted) -> None:
     raise Unavailable(f"the login state of user {name!r} is being changed by many at once; try again")
 
 
+async def withdraw(cluster: Cluster, name: str, roles: Iterable[str], traits: Mapping[str, Iterable[str]]) -> None:
+    """Certificates from before lose these at once: a provider no longer gives them."""
+    roles, traits = tuple(roles), {trait: tuple(values) for trait, values in traits.items()}
+    if not roles and not any(traits.values()):
+        return
+    for _ in range(_ATTEMPTS):
+        old = await cluster.store.find(UserLoginState, name)
+        until = cluster.clock.now() + MAX_CERTIFICATE_TTL + CLOCK_SKEW
+        new = (old or UserLoginState(metadata=Metadata(name=name))).without(roles, traits, until=until)
+        try:
+            await (cluster.store.create(new) if old is None else cluster.store.update(new))
+            return
+        except (RevisionConflict, AlreadyExists, NotFound):
+            await asyncio.sleep(0)
+    raise Unavailable(f"the login state of user {name!r} is being changed by many at once; try again")
+
+
 async def note_request_roles(cluster: Cluster, user: str, by_request: Mapping[str, Iterable[str]]) -> None:
     """Requests give roles again that a list took back: certificates with those requests may have them."""
     for _ in range(_ATTEMPTS):

@@ -45,7 +45,7 @@ class Telling:
             log.error("webhooks were not told of an access request", request=request.name, event=what, error=error)
 
     async def _tell(self, what: Happening, request: AccessRequest, review: AccessReview | None) -> None:
-        hooks = [hook for hook in await self._outbox.hooks() if what in hook.events and hook.address is not None]
+        hooks = [hook for hook in await self._outbox.hooks() if what in hook.events and hook.destination is not None]
         if not hooks:
             return
         around = await self.surroundings(request)

@@ -91,7 +91,7 @@ class Outbox:
 
     async def _deliver(self, one: WebhookDelivery, hook: Webhook | None, turns: asyncio.Semaphore) -> None:
         async with turns:
-            if hook is None or hook.address is None:
+            if hook is None or hook.destination is None:
                 await self._forget(one)
                 return
             taken = await self._take(one)

@@ -15,7 +15,7 @@ def global_flags(parser: Arguments) -> None:
     parser.add_argument("--proxy", metavar="HOST[:PORT]", help="the proxy to talk to [TELEPORT_PROXY]")
     parser.add_argument("--user", metavar="NAME", help="your name at the cluster [TELEPORT_USER]")
     parser.add_argument("-l", "--login", metavar="NAME", help="login on remote hosts [TELEPORT_LOGIN]")
-    parser.add_argument("--auth", metavar="NAME", help="how to log in: local, passwordless, headless [TELEPORT_AUTH]")
+    parser.add_argument("--auth", metavar="NAME", help="local, passwordless, headless or a connector [TELEPORT_AUTH]")
     parser.switch("--headless", help="no profile here: approve ssh, scp or ls elsewhere [TELEPORT_HEADLESS]")
     parser.add_argument(
         "--mlock", metavar="MODE", help="keep headless keys unswapped: off, auto, best_effort, strict"
@@ -82,6 +82,8 @@ PROGRAM = Program(
         "mlock": ("TELEPORT_MLOCK_MODE",),
         "mfa_mode": ("TELEPORT_MFA_MODE",),
         "request_mode": ("TELEPORT_REQUEST_MODE",),
+        "browser": ("TELEPORT_LOGIN_BROWSER",),
+        "bind_addr": ("TELEPORT_LOGIN_BIND_ADDR",),
         "debug": ("TELEPORT_DEBUG",),
     },
     examples=(

@@ -29,13 +29,24 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument(
         "--ca-pin", action="append", metavar="PIN", help="trust the cluster whose authority has this fingerprint"
     )
+    parser.add_argument("--browser", metavar="none", help="print the provider's link only [TELEPORT_LOGIN_BROWSER]")
+    parser.add_argument(
+        "--bind-addr",
+        "--callback",
+        metavar="127.0.0.1:PORT",
+        help="where the provider's answer comes [TELEPORT_LOGIN_BIND_ADDR]",
+    )
     parser.switch("--force", help="log in again even if the present login is valid")
     parser.add_argument("--request-id", metavar="ID,...", help="take on these approved requests; none: drop all")
     parser.add_argument("--request-roles", metavar="ROLE,...", help="ask for these roles too")
     parser.add_argument("--request-reason", metavar="TEXT", default="", help="why you ask")
     parser.add_argument("--request-reviewers", metavar="USER,...", help="who should review it")
     parser.switch("--request-nowait", help="do not wait for the decision")
-    parser.examples("tsh login --proxy=teleport.example.com --user=alice", "tsh login --out=identity --ttl=60")
+    parser.examples(
+        "tsh login --proxy=teleport.example.com --user=alice",
+        "tsh login --proxy=teleport.example.com --auth=company",
+        "tsh login --out=identity --ttl=60",
+    )
 
 
 def run(options: Namespace) -> int:
@@ -78,12 +89,14 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
             ttl=timedelta(minutes=options.ttl or 0),
             cluster=options.to or "",
             one_key=bool(options.out),
+            browser=options.browser or "",
+            bind_addr=options.bind_addr or "",
         )
         credentials = login.log_in(client, choice, settings, f"https://{join_address(host, port)}")
     if options.out:
         _write_out(options, host, credentials)
         return
-    profile = login.save(store, host, port, credentials, options.auth or "")
+    profile = login.save(store, host, port, credentials, credentials.connector)
     key_agent.add_login(store.paths(profile), profile, options.add_keys_to_agent or "auto")
     current = account.find(Choice(proxy=host, home=store.home))
     if not login_requests.settle(options, current):

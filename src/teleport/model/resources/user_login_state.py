@@ -1,4 +1,5 @@
-"""What a user holds by access lists, as told at the last login and at each change since; and what was taken back.
+"""What a user holds by access lists, as told at the last login and at each change since; and what was taken back,
+by a list or by the provider that the user logs in with.
 
 Certificates outlive a membership. Whoever admits people asks `withdrawn_from`, so that they do not get on with it.
 """
@@ -15,6 +16,8 @@ from teleport.model.identity import Identity
 from teleport.model.resource import Model, Resource
 from teleport.model.resources.user import User
 from teleport.model.values import Instant, StringList, Traits
+
+_GIVER = "an access list, or a group at your provider,"
 
 
 class UserLoginStateSpec(Model):
@@ -42,21 +45,35 @@ class UserLoginState(Resource):
         """Written by the system alone."""
 
     def withdrawn_from(self, identity: Identity, user: User | None, now: datetime) -> str:
-        """What in the certificate came by an access list and was taken back, in words; empty when nothing was."""
+        """What in the certificate was taken back, in words; empty when nothing was."""
         spec = self.spec
         own = set(user.spec.roles if user else ()) | set(spec.access_list_roles)
         own.update(role for name in identity.active_requests for role in spec.request_roles.get(name, ()))
         for role in identity.roles:
             until = spec.withdrawn_roles.get(role)
             if until is not None and until > now and role not in own:
-                return f'role "{role}" came by an access list you are no longer in: log in again'
+                return f'role "{role}" came by {_GIVER} you are no longer in: log in again'
         for trait, until_by_value in spec.withdrawn_traits.items():
             kept = {*(user.spec.traits.get(trait, ()) if user else ()), *spec.access_list_traits.get(trait, ())}
             for value in identity.traits.get(trait, ()):
                 until = until_by_value.get(value)
                 if until is not None and until > now and value not in kept:
-                    return f'trait "{trait}: {value}" came by an access list you are no longer in: log in again'
+                    return f'trait "{trait}: {value}" came by {_GIVER} you are no longer in: log in again'
         return ""
+
+    def without(
+        self, roles: Iterable[str], traits: Mapping[str, Iterable[str]], *, until: datetime
+    ) -> UserLoginState:
+        """The same, with these withdrawn until `until` from certificates from before."""
+        withdrawn = {name: dict(ends) for name, ends in self.spec.withdrawn_traits.items()}
+        for trait, values in traits.items():
+            withdrawn.setdefault(trait, {}).update(dict.fromkeys(values, until))
+        spec = msgspec.structs.replace(
+            self.spec,
+            withdrawn_roles={**self.spec.withdrawn_roles, **dict.fromkeys(roles, until)},
+            withdrawn_traits={name: ends for name, ends in withdrawn.items() if ends},
+        )
+        return msgspec.structs.replace(self, spec=spec)
 
     def moved(
         self,

@@ -36,6 +36,7 @@ from teleport.proxy.web.safety import (
     take_session_cookie,
 )
 from teleport.proxy.web.sessions import SessionRefused, WebSessions
+from teleport.proxy.web.sso import SingleSignOn, for_people
 from teleport.proxy.web.terminal import PATH as TERMINAL_PATH
 from teleport.proxy.web.terminal import Terminals
 
@@ -74,6 +75,7 @@ class WebApp:
         self._terminals = (
             Terminals(self.sessions, self._session_client, self._clients.of, dial, authorities) if dial else None
         )
+        self._sign_on = SingleSignOn(self._client, self._enter_with)
         self._public = forward.patterns(route for route in ROUTES if route.audience is Audience.PUBLIC)
         self._browser = forward.patterns(
             route for route in ROUTES if route.audience is not Audience.PROXY and route.path.startswith("/v1/")
@@ -92,6 +94,9 @@ class WebApp:
             ("/webapi/users/password/token", ["PUT"], self._sign_up),
             ("/webapi/sessions/web/renew", ["POST"], self._renew),
             ("/webapi/sessions", ["DELETE"], self._log_out),
+            ("/webapi/oidc/login/web", ["GET"], for_people(self._sign_on.start)),
+            ("/webapi/oidc/callback", ["GET"], for_people(self._sign_on.callback)),
+            ("/v1/webapi/oidc/callback", ["GET"], for_people(self._sign_on.callback)),
             ("/webapi/ping", ["GET"], self._ping),
             ("/webapi/ping/{connector}", ["GET"], self._ping),
             ("/webapi/find", ["GET"], self._find),
@@ -164,8 +169,11 @@ class WebApp:
         return await self._enter(await self._client(request).call(users.SIGN_UP_SESSION, asked))
 
     async def _enter(self, grant: WebSessionGrant) -> Response:
+        return self._enter_with(grant, self._granted(grant))
+
+    def _enter_with(self, grant: WebSessionGrant, answer: Response) -> Response:
         self.sessions.keep(grant)
-        return give_session_cookie(self._granted(grant), grant.session_id)
+        return give_session_cookie(answer, grant.session_id)
 
     async def _renew(self, request: Request) -> Response:
         require_own_page(request)
