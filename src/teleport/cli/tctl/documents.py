@@ -44,7 +44,7 @@ def fetch(client: SyncClient, ref: ResourceRef, *, with_secrets: bool = False) -
     kind = ref.kind.type
     name = ref.key or ref.kind.singleton
     if name and not (with_secrets and kind.NAME_IS_SECRET):
-        answer = client.call(routes.GET, routes.ResourceName(ref.kind.name, name))
+        answer = client.call(routes.GET, routes.ResourceName(ref.kind.name, name, with_secrets))
         return [codec.decode_json(answer.resource, kind)]
     found = list(_pages(client, ref.kind, with_secrets=with_secrets))
     return [resource for resource in found if not name or name in (resource.key, resource.name)]

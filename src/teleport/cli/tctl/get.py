@@ -15,7 +15,7 @@ from teleport.model.resource import Resource
 def arguments(parser: Arguments) -> None:
     parser.add_argument("refs", nargs="?", metavar="KIND[/NAME],...", help="what to print; `all` for everything")
     parser.choice("--format", choices=("yaml", "json", "text"), default="yaml", help="form of the output")
-    parser.switch("--with-secrets", help="show join tokens in full")
+    parser.switch("--with-secrets", help="show join tokens and client secrets in full")
     parser.switch("-v", "--verbose", help="kept for scripts")
     parser.examples("tctl get roles", "tctl get role/access,user/alice", "tctl get all > backup.yaml")
 
