@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,53 @@ def test_revisions_count_where_something_is_changed(cluster: Cluster, tmp_path: 
     assert "modified concurrently" in stale.err
 
 
+CONNECTOR = """kind: github
+version: v3
+metadata: {name: kept}
+spec:
+  client_id: abc
+  client_secret: never-lost
+  redirect_url: https://localhost/v1/webapi/github/callback
+  teams_to_roles: [{organization: o, team: t, roles: [access]}]
+"""
+
+
+def test_editing_does_not_lose_what_is_not_shown(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.tctl("create", text=CONNECTOR).ok()
+    shown = cluster.tctl("get", "github/kept").ok().out
+    assert "never-lost" not in shown
+    assert "client_secret: never-lost" in cluster.tctl("get", "github/kept", "--with-secrets").ok().out
+    masked = cluster.tctl("create", "-f", text=shown)
+    assert "spec.client_secret is missing" in masked.err
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/client_id: abc/client_id: def/" "$1"\n')
+    editor.chmod(0o755)
+    done = cluster.tctl("edit", "github/kept", environment={"EDITOR": str(editor)}).ok()
+    assert 'github "kept" has been updated' in done.out
+    kept = cluster.tctl("get", "github/kept", "--with-secrets").ok().out
+    assert "client_id: def" in kept
+    assert "client_secret: never-lost" in kept
+    cluster.tctl("rm", "github/kept").ok()
+
+
+def test_what_is_created_without_a_name_or_below_a_host_is_told_and_found_by_its_own(cluster: Cluster) -> None:
+    node = "kind: node\nsub_kind: openssh\nversion: v2\nspec: {addr: '192.0.2.7:22', hostname: unnamed}\n"
+    said = cluster.tctl("create", text=node).ok().out
+    found = re.fullmatch(r'node "([0-9a-f-]{36})" has been created\n', said)
+    assert found is not None, said
+    cluster.tctl("rm", f"node/{found[1]}").ok()
+    desk = "kind: windows_desktop\nversion: v3\nmetadata: {name: desk}\nspec: {addr: 'd:3389', host_id: %s}\n"
+    for host in ("h1", "h2"):
+        cluster.tctl("create", text=desk % host).ok()
+    assert len(cluster.tctl("get", "windows_desktop/desk", "--format=json").ok().json) == 2
+    assert "windows_desktop/h1/desk, windows_desktop/h2/desk" in cluster.tctl("rm", "windows_desktop/desk").err
+    cluster.tctl("rm", "windows_desktop/h1/desk").ok()
+    cluster.tctl("rm", "windows_desktop/desk").ok()
+    assert "'desk' is not found" in cluster.tctl("get", "windows_desktop/desk").err
+
+
 def test_nothing_of_a_kind_prints_nothing(cluster: Cluster) -> None:
     assert cluster.tctl("get", "windows_desktop").ok().out == ""
     assert cluster.tctl("get", "windows_desktop", "--format=json").ok().json == []
@@ -124,9 +172,10 @@ def test_authorities_for_programs_that_read_bytes(cluster: Cluster) -> None:
 
 
 def test_forms_of_credentials_that_are_not_built_are_named(cluster: Cluster, tmp_path: Path) -> None:
-    refused = cluster.tctl("auth", "sign", "--host=db", "--format=mongodb", f"--out={tmp_path / 'x'}")
-    assert refused.status == 1
-    assert "--format=mongodb is known, and not built yet" in refused.err
+    for form in ("mongodb", "db"):
+        refused = cluster.tctl("auth", "sign", "--host=db", f"--format={form}", f"--out={tmp_path / 'x'}")
+        assert refused.status == 1
+        assert f"--format={form} is known, and not built yet: use file, openssh or tls" in refused.err
 
 
 def test_credentials_for_stock_ssh_and_for_curl(

@@ -137,7 +137,6 @@ def bindings(parts: Parts) -> list[Binding[Caller]]:
         _bind(hosts.RENEW, parts.hosts.renew),
         _bind(certificates.ISSUE, parts.issuing.issue),
         _bind(certificates.ISSUE_HOST, parts.issuing.issue_host),
-        _bind(certificates.ISSUE_DATABASE, parts.issuing.issue_database),
         _bind(agentless.ISSUE_SERVER, parts.agentless.server),
         _bind(agentless.ISSUE_LOGIN, parts.agentless.login),
         _bind(agentless.FIND_SERVER, parts.agentless.find),

@@ -9,7 +9,6 @@ import msgspec
 from teleport.api.routes.certificates import (
     CertificatesIssued,
     IssueCertificates,
-    IssueDatabaseCertificate,
     IssueHostCertificate,
 )
 from teleport.auth.access_requests.assuming import Assuming
@@ -149,6 +148,3 @@ class Issuing:
             tls_authorities=pem_octets(users.tls_certificates),
             expires=identity.expires if request.ttl else None,
         )
-
-    async def issue_database(self, caller: Caller, request: IssueDatabaseCertificate) -> CertificatesIssued:
-        raise Unsupported("certificates for database servers are not offered here yet")

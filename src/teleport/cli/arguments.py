@@ -48,6 +48,12 @@ def _columns() -> int:
         return _WIDTH
 
 
+def _how_many(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 1 or more")
+    return int(text)
+
+
 class Arguments(argparse.ArgumentParser):
     """The arguments of one command. `literal_after` is the number of positionals that end option parsing."""
 
@@ -69,6 +75,10 @@ class Arguments(argparse.ArgumentParser):
         """An option of a few words."""
         words = tuple(choices)
         self.add_argument(*names, choices=words, metavar=rest.pop("metavar", "|".join(words)), **rest)
+
+    def count(self, *names: str, **rest: Any) -> None:
+        """An option that says how many, one at least."""
+        self.add_argument(*names, type=_how_many, **rest)
 
     def examples(self, *lines: str) -> None:
         """Shown at the end of the help."""

@@ -121,10 +121,12 @@ ssh_service:
         assert self.process is not None
         self.process.kill()
 
-    def tctl(self, *arguments: str, text: str = "", timeout: float = 60) -> Finished:
+    def tctl(
+        self, *arguments: str, text: str = "", timeout: float = 60, environment: dict[str, str] | None = None
+    ) -> Finished:
         """As the administrator of the auth host, through the data directory."""
         words = [str(BIN / "tctl"), "-c", str(self.config), *arguments]
-        return run(words, clean_environment(self.folder), text, timeout)
+        return run(words, {**clean_environment(self.folder), **(environment or {})}, text, timeout)
 
     def pin(self) -> str:
         line = next(line for line in self.tctl("status").ok().out.splitlines() if line.startswith("CA pin"))

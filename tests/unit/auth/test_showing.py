@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teleport.auth.showing import encoded, may_hold_secrets
+from teleport.auth.showing import encoded
 from teleport.model.kinds import KINDS
 from teleport.model.resource import Metadata
 from teleport.model.resources.github_connector import GitHubConnector
@@ -12,6 +12,7 @@ from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
 from teleport.model.resources.token import StaticToken, StaticTokens, StaticTokensSpec, Token, TokenSpec
 from teleport.model.resources.user import User
+from teleport.model.secret_fields import may_hold_secrets
 from teleport.model.sensitive import Secret
 
 

@@ -58,14 +58,6 @@ class IssueHostCertificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     ttl: timedelta | None = None
 
 
-class IssueDatabaseCertificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A server certificate of the db CA for a self-hosted database."""
-
-    tls_public_key: bytes
-    server_names: tuple[str, ...]
-    ttl: timedelta | None = None
-
-
 class Authority(msgspec.Struct, frozen=True, kw_only=True):
     """An authority's public side. `pins` are of its TLS certificates, active first."""
 
@@ -86,13 +78,6 @@ ISSUE = Route("POST", "/v1/certificates", IssueCertificates, CertificatesIssued,
 ISSUE_HOST = Route(
     "POST", "/v1/certificates/host", IssueHostCertificate, CertificatesIssued, summary="Issue a host certificate"
 )
-ISSUE_DATABASE = Route(
-    "POST",
-    "/v1/certificates/database",
-    IssueDatabaseCertificate,
-    CertificatesIssued,
-    summary="Issue a database server's certificate",
-)
 AUTHORITIES = Route("GET", "/v1/authorities", Empty, Authorities, summary="Public sides of all authorities")
 EXPORT = Route(
     "GET",
@@ -102,4 +87,4 @@ EXPORT = Route(
     shape=Shape.TEXT,
     summary="Authorities in the form a program wants",
 )
-ROUTES = (ISSUE, ISSUE_HOST, ISSUE_DATABASE, AUTHORITIES, EXPORT)
+ROUTES = (ISSUE, ISSUE_HOST, AUTHORITIES, EXPORT)

@@ -27,7 +27,7 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("-f", "--file", metavar="FILE", required=True, help="roles as they would be; - for the input")
     parser.add_argument("--kinds", metavar="KIND,...", default=",".join(KINDS), help="kinds of resources to look at")
     parser.add_argument("--at", metavar="TIME", help="at this time, RFC 3339; otherwise now")
-    parser.add_argument("--limit", metavar="N", type=int, default=100, help="show at most so many users")
+    parser.count("--limit", metavar="N", default=100, help="show at most so many users")
     parser.examples("tctl access diff -f roles.yaml", "tctl access diff -f roles.yaml --kinds=node --format=json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from argparse import Namespace
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from teleport.cli.tctl.users import words
 from teleport.foundation import durations
 from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import BadParameter
+from teleport.model.events import catalog
 
 _PAGE = 500
 _HEADERS = ("Time (UTC)", "Event", "Code", "User", "Description")
@@ -46,7 +48,7 @@ def arguments(parser: Arguments) -> None:
     listing.add_argument("--user", metavar="NAME", default="", help="events of this user only")
     listing.add_argument("--session-id", metavar="ID", default="", help="events of this session only")
     listing.add_argument("--search", metavar="WORDS", default="", help="words that must occur")
-    listing.add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many, the newest")
+    listing.count("--limit", default=1000, metavar="N", help="at most so many, the newest")
     listing.switch("-f", "--follow", help="go on with events as they come")
     listing.choice("--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
     listing.examples("tctl audit ls --last=1h --type=session.start,session.end", "tctl audit ls -f --format=json")
@@ -63,6 +65,17 @@ def _ls(options: Namespace) -> int:
         return 0
     print(output.table(_HEADERS, [row(event) for event in events], columns=_columns(), flexible="Description"))
     return 0
+
+
+def _types(options: Namespace) -> tuple[str, ...]:
+    """Raises BadParameter with the names that come near, so that a slip of the pen is not read as silence."""
+    types = words(options.type)
+    known = {name for name, _ in catalog.EVENTS}
+    if unknown := next((name for name in types if name not in known), ""):
+        near = difflib.get_close_matches(unknown, known, 3)
+        hint = f", near: {', '.join(near)}" if near else ""
+        raise BadParameter(f"--type: no event is called {unknown!r}{hint}")
+    return types
 
 
 def _span(options: Namespace) -> tuple[datetime | None, datetime | None]:
@@ -94,7 +107,7 @@ def _search(
         request = routes.SearchEvents(
             start=start,
             end=end,
-            types=words(options.type),
+            types=_types(options),
             user=options.user,
             session_id=options.session_id,
             search=options.search,
@@ -111,7 +124,7 @@ def _search(
 
 def _follow(client: SyncClient, options: Namespace, start: datetime | None) -> int:
     """Until the user ends it. JSON comes as one event a line here."""
-    request = routes.FollowEvents(start=start, types=words(options.type), user=options.user)
+    request = routes.FollowEvents(start=start, types=_types(options), user=options.user)
     for line in client.lines(routes.FOLLOW, request):
         event = json.loads(bytes(line.event))
         if options.format == "json":

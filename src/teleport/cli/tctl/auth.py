@@ -20,7 +20,7 @@ from teleport.client.files import write_private
 from teleport.client.identity_file import IdentityFile
 from teleport.credentials.keys import PrivateKey
 from teleport.foundation import durations
-from teleport.foundation.errors import BadParameter, NotFound, Unsupported
+from teleport.foundation.errors import BadParameter, Unsupported
 
 USER_FORMATS = ("file", "openssh", "tls")
 _TYPES = (
@@ -29,8 +29,8 @@ _TYPES = (
 )  # fmt: skip
 _BINARY = ("tls-user-der", "db-der", "db-client-der", "windows")
 _LATER = (
-    "kubernetes", "mongodb", "cockroach", "redis", "snowflake", "elasticsearch", "cassandra", "scylla", "oracle",
-    "windows",
+    "db", "kubernetes", "mongodb", "cockroach", "redis", "snowflake", "elasticsearch", "cassandra", "scylla",
+    "oracle", "windows",
 )  # fmt: skip
 
 
@@ -48,17 +48,16 @@ def arguments(parser: Arguments) -> None:
     sign.add_argument("--host", default="", metavar="NAME,...", help="names of the host")
     sign.choice(
         "--format",
-        choices=(*USER_FORMATS, "db", *_LATER),
+        choices=(*USER_FORMATS, *_LATER),
         default="file",
         metavar="FORMAT",
-        help="file, openssh, tls or db",
+        help="file, openssh or tls",
     )
     sign.add_argument("--ttl", default="12h", metavar="DURATION", help="how long it is good")
     sign.switch("--overwrite", help="replace files that exist")
     sign.examples(
         "tctl auth sign --user=ci --out=ci.identity --ttl=8h",
         "tctl auth sign --host=db.example.com --format=openssh --out=ssh_host_key",
-        "tctl auth sign --host=db.example.com --format=db --out=server",
     )
 
 
@@ -92,16 +91,11 @@ def _sign(options: Namespace) -> int:
     if bool(options.user) == bool(options.host):
         raise BadParameter("exactly one of --user and --host is expected")
     if options.format in _LATER:
-        raise Unsupported(f"--format={options.format} is known, and not built yet: use file, openssh, tls or db")
+        raise Unsupported(f"--format={options.format} is known, and not built yet: use file, openssh or tls")
     _refuse_to_overwrite(options)
     ttl = durations.parse(options.ttl)
     with connect(options) as client:
-        if options.user:
-            written = _sign_user(client, options, ttl)
-        elif options.format == "db":
-            written = _sign_database(client, options, ttl)
-        else:
-            written = _sign_host(client, options, ttl)
+        written = _sign_user(client, options, ttl) if options.user else _sign_host(client, options, ttl)
     print(f"The credentials have been written to {', '.join(written)}")
     return 0
 
@@ -158,29 +152,12 @@ def _sign_host(client: SyncClient, options: Namespace, ttl: timedelta) -> list[s
     return out_files(options.out, "openssh")
 
 
-def _sign_database(client: SyncClient, options: Namespace, ttl: timedelta) -> list[str]:
-    key = PrivateKey.generate("ecdsa-p256")
-    request = routes.IssueDatabaseCertificate(
-        tls_public_key=key.public.pem.encode(), server_names=words(options.host), ttl=ttl
-    )
-    issued = client.call(routes.ISSUE_DATABASE, request)
-    authorities = client.call(routes.AUTHORITIES, Empty()).authorities
-    trusted = [pem.decode() for each in authorities if each.type == "db_client" for pem in each.tls_certificates]
-    if not trusted:
-        raise NotFound("the cluster has no db_client authority to trust")
-    base = os.path.abspath(options.out)
-    write_private(f"{base}.crt", issued.tls_certificate)
-    write_private(f"{base}.key", key.pem())
-    write_private(f"{base}.cas", "".join(trusted))
-    return out_files(options.out, "tls")
-
-
 def out_files(path: str, form: str) -> list[str]:
     """The files that a form consists of."""
     match form:
         case "openssh":
             return [path, f"{path}-cert.pub"]
-        case "tls" | "db":
+        case "tls":
             return [f"{path}.{suffix}" for suffix in ("crt", "key", "cas")]
         case _:
             return [path]

@@ -32,11 +32,11 @@ def run(options: Namespace) -> int:
             is_named = bool(resource.metadata.name)  # of what is named by us there is nothing to replace yet
             if not singleton and not (options.force and is_named):
                 try:
-                    documents.create(client, resource)
+                    created = documents.create(client, resource)
                 except AlreadyExists as problem:
                     message = f"{problem.message}; use -f to replace it"
                     raise AlreadyExists(message, event_id=problem.event_id) from problem
-                print(documents.said(resource, "created"))
+                print(documents.said(created, "created"))
                 continue
             print(documents.said(resource, _replace(client, resource)))
     return 0

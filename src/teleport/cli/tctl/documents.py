@@ -10,11 +10,12 @@ import msgspec
 from teleport.api.routes import resources as routes
 from teleport.api.sync_client import SyncClient
 from teleport.cli import output
-from teleport.foundation.errors import BadParameter, Unsupported
+from teleport.foundation.errors import BadParameter, NotFound, Unsupported
 from teleport.model import codec
 from teleport.model.kinds import KINDS, Kind, ResourceRef
 from teleport.model.resource import Resource
 from teleport.model.resources.lock import Lock
+from teleport.model.secret_fields import may_hold_secrets
 
 _PAGE = 1000
 
@@ -43,11 +44,31 @@ def fetch(client: SyncClient, ref: ResourceRef, *, with_secrets: bool = False) -
     """What a reference names: one resource, or all of a kind. Raises NotFound for a name that is none."""
     kind = ref.kind.type
     name = ref.key or ref.kind.singleton
-    if name and not (with_secrets and kind.NAME_IS_SECRET):
+    half = kind.KEY_HAS_PREFIX and "/" not in name
+    if name and not half and not (with_secrets and kind.NAME_IS_SECRET):
         answer = client.call(routes.GET, routes.ResourceName(ref.kind.name, name, with_secrets))
         return [codec.decode_json(answer.resource, kind)]
     found = list(_pages(client, ref.kind, with_secrets=with_secrets))
-    return [resource for resource in found if not name or name in (resource.key, resource.name)]
+    found = [resource for resource in found if not name or name in (resource.key, resource.name)]
+    if half and name and not found:
+        raise NotFound(f"{ref.kind.name} {name!r} is not found")
+    return found
+
+
+def fetch_one(client: SyncClient, ref: ResourceRef, *, with_secrets: bool = False) -> Resource:
+    """The one that a reference names. Raises NotFound, and BadParameter with their full names where it is several."""
+    found = fetch(client, ref, with_secrets=with_secrets)
+    if not found:
+        raise NotFound(f"{ref.kind.name} {ref.name!r} is not found")
+    if len(found) > 1:
+        names = ", ".join(f"{ref.kind.name}/{resource.key}" for resource in found)
+        raise BadParameter(f"{ref.kind.name} {ref.name!r}: which one? {names}")
+    return found[0]
+
+
+def holds_secrets(kind: Kind) -> bool:
+    """Whether what is written back would lose what is not shown. Whoever names a token is shown all of it anyway."""
+    return may_hold_secrets(kind.type) and not kind.type.NAME_IS_SECRET
 
 
 def _pages(client: SyncClient, kind: Kind, *, with_secrets: bool) -> Iterator[Resource]:
@@ -61,9 +82,11 @@ def _pages(client: SyncClient, kind: Kind, *, with_secrets: bool) -> Iterator[Re
             return
 
 
-def create(client: SyncClient, resource: Resource) -> None:
+def create(client: SyncClient, resource: Resource) -> Resource:
+    """As it is stored: auth names what has no name yet."""
     body = msgspec.Raw(codec.encode_json(resource))
-    client.call(routes.CREATE, routes.CreateResource(resource.kind, body))
+    answer = client.call(routes.CREATE, routes.CreateResource(resource.kind, body))
+    return codec.decode_json(answer.resource, type(resource))
 
 
 def put(client: SyncClient, resource: Resource, *, must_exist: bool = False) -> None:

@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
     if not ref.key and not ref.kind.singleton:
         raise BadParameter(f"{ref.kind.name}: which one? name it as {ref.kind.name}/NAME")
     with connect(options) as client:
-        (before,) = documents.fetch(client, ref)
+        before = documents.fetch_one(client, ref, with_secrets=documents.holds_secrets(ref.kind))
         text = codec.to_yaml([before])
         changed = edited(text, ref.kind.name)
         if changed == text:

@@ -32,6 +32,8 @@ def run(options: Namespace) -> int:
                 client.call(token_routes.DELETE, token_routes.DeleteToken(token=name))
                 name = mask_name(name)
             else:
+                if ref.kind.type.KEY_HAS_PREFIX and "/" not in name:
+                    name = documents.fetch_one(client, ref).key
                 client.call(routes.DELETE, routes.ResourceName(ref.kind.name, name))
             what = "reset to defaults" if ref.kind.singleton else "deleted"
             print(f'{ref.kind.name} "{output.printable(name)}" has been {what}')

@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
     ref = parse_ref(options.ref)
     documents.refuse_unwritable(ref.kind)
     with connect(options) as client:
-        (resource,) = documents.fetch(client, ref)
+        resource = documents.fetch_one(client, ref, with_secrets=documents.holds_secrets(ref.kind))
         if options.set_labels is not None:
             resource.metadata.labels = parse_labels(options.set_labels) if options.set_labels else {}
         if options.set_ttl is not None:

@@ -27,7 +27,7 @@ def arguments(parser: Arguments) -> None:
 
 
 def add_listing(parser: Arguments) -> None:
-    parser.add_argument("--limit", type=int, default=_DEFAULT_LIMIT, metavar="N", help="at most so many")
+    parser.count("--limit", default=_DEFAULT_LIMIT, metavar="N", help="at most so many")
     parser.choice("-f", "--format", choices=("text", "json", "yaml"), default="text", help="form of the output")
     parser.add_argument("--from-utc", metavar="YYYY-MM-DD", help="first day")
     parser.add_argument("--to-utc", metavar="YYYY-MM-DD", help="last day")

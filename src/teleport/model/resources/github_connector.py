@@ -52,6 +52,7 @@ class GitHubConnector(Resource):
     def check_spec(self) -> None:
         spec = self.spec
         require(spec.client_id, "spec.client_id is missing")
+        require(spec.client_secret is not None, "spec.client_secret is missing")
         require(spec.teams_to_roles or spec.teams_to_logins, "spec.teams_to_roles is empty, nobody could log in")
         for number, row in enumerate(spec.teams_to_roles):
             where = f"spec.teams_to_roles[{number}]"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from client_side import ClientCluster
 
+from teleport.cli.arguments import Arguments
 from teleport.cli.program import run_program
 from teleport.cli.tctl import audit, connection, documents, edit, get, lock, tokens, users
 from teleport.cli.tctl.catalog import PROGRAM
@@ -161,6 +162,21 @@ class TestDocuments:
         names = {ref.kind.name for ref in get.all_refs()}
         assert {"role", "user", "token"} <= names
         assert not names & {"user_secrets", "ca_secrets", "web_session", "session_tracker", "node"}
+
+
+def test_a_slip_in_the_name_of_an_event_is_not_read_as_silence() -> None:
+    assert audit._types(Namespace(type="user.login,session.start")) == ("user.login", "session.start")
+    with pytest.raises(BadParameter, match=r"no event is called 'user.logn', near: user.login"):
+        audit._types(Namespace(type="user.create,user.logn"))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "\u0663"])
+def test_a_limit_is_a_number_from_one(limit: str) -> None:
+    parser = Arguments()
+    parser.count("--limit")
+    assert parser.parse_args(["--limit=3"]).limit == 3
+    with pytest.raises(BadParameter, match="expected a number, 1 or more"):
+        parser.parse_args([f"--limit={limit}"])
 
 
 class TestEditing:
