@@ -39,7 +39,10 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if hint in PLAIN:
         return PLAIN[hint]
     if origin is Annotated:
-        return values(arguments[0])
+        least = next(
+            (meta.ge for meta in arguments[1:] if isinstance(meta, msgspec.Meta) and meta.ge is not None), None
+        )
+        return values(arguments[0]) if least is None else st.integers(int(least), 2**63 - 1)
     if origin in (Union, UnionType):
         return st.one_of(*(values(argument) for argument in arguments if argument is not NoneType))
     if origin is Literal:

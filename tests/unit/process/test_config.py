@@ -118,7 +118,7 @@ ssh_service:
             "teleport.yaml:4: auth_service.authentication.second_factor: 'off': local users must",
         ),
         (
-            "version: v3\nauth_service:\n  authentication:\n    type: oidc",
+            "version: v3\nauth_service:\n  authentication:\n    type: saml",
             "teleport.yaml:4: auth_service.authentication.type",
         ),
         ("version: v3\nauth_service:\n  authentication: {local_auth: no}", "authentication.local_auth: is false"),
