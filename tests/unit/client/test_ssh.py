@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from client_side import CLUSTER, NODE_ID, ClientCluster, SmallProxy, small_proxy
-from ssh_node import node, tree
+from harness.processes import until
+from ssh_node import is_running, node, tree
 
 from teleport.tunnel.messages import Candidate, DialAnswer, DialRequest
 
@@ -69,6 +70,22 @@ def test_a_reader_that_leaves_early_ends_the_session(proxy: SmallProxy, home: Pa
     words = " ".join([*TSH, "ssh", "root@web-1", "yes", "|", "head", "-n", "2"])
     done = subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=30, check=False)
     assert done.stdout == b"y\ny\n"
+
+
+def test_no_program_outlives_its_visitor_or_its_node(
+    known_cluster: ClientCluster, home: Path, tmp_path: Path
+) -> None:
+    with node(known_cluster) as server, small_proxy(known_cluster, serve=server.serve) as small:
+        known_cluster.log_in(home, small.port)
+        words = " ".join([*TSH, "ssh", "root@web-1", f"'echo $$ > {tmp_path}/loud; yes'", "|", "head", "-n", "1"])
+        subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=30, check=True)
+        loud = int((tmp_path / "loud").read_text())
+        until(lambda: not is_running(loud), "nobody takes its words")
+        left = f"sleep 1000 > /dev/null 2>&1 & echo $$ > {tmp_path}/left"
+        assert tsh(home, "ssh", "root@web-1", left).returncode == 0
+        left_behind = int((tmp_path / "left").read_text())
+        assert is_running(left_behind)
+    assert not is_running(left_behind)
 
 
 def test_a_command_that_was_killed(proxy: SmallProxy, home: Path) -> None:
