@@ -7,6 +7,7 @@ import contextlib
 import grp
 import os
 import pwd
+import socket
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -34,6 +35,21 @@ def login() -> Iterator[str]:
     for made in (name, f"{name}x"):
         if IS_ROOT and exists(made):
             subprocess.run(["userdel", "--force", "--remove", made], check=False, capture_output=True)
+
+
+@pytest.fixture
+def number() -> Iterator[int]:
+    """For an account and its group: above those that useradd gives, and no other test's, in whatever run."""
+    for found in range(61200, 65000):
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0teleport-test-account-{found}")  # an abstract name ends with the process
+            except OSError:
+                continue
+            if found not in {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}:
+                yield found
+                return
+    raise RuntimeError("every number for accounts is taken")
 
 
 @pytest.fixture
@@ -122,11 +138,11 @@ async def test_an_account_comes_with_the_first_session_and_goes_with_the_last(he
 
 
 @as_root
-async def test_a_kept_account_stays_with_its_files_and_without_its_rules(here: Site, login: str) -> None:
+async def test_a_kept_account_stays_with_its_files_and_without_its_rules(here: Site, login: str, number: int) -> None:
     await here.apply(role(login, "keep", "host_sudoers: ['ALL=(root) NOPASSWD: /usr/bin/id']"))
-    bob = person(here, login, traits={"host_user_uid": ("61234",), "host_user_gid": ("61235",)})
+    bob = person(here, login, traits={"host_user_uid": (f"{number}",), "host_user_gid": (f"{number}",)})
     ran = await run(bob.ssh("--", "id -u; id -g; id -Gn; touch mine", login=login))
-    assert ran.out.decode().split() == ["61234", "61235", login, "teleport-keep"], ran.err
+    assert ran.out.decode().split() == [f"{number}", f"{number}", login, "teleport-keep"], ran.err
     await until(lambda: not rules_of(login))
     assert Path(f"/home/{login}/mine").exists()
     await here.apply(role(login, "insecure-drop", "host_groups: [users]"))
@@ -226,22 +242,22 @@ spec:
   matchers:
   - node_labels: {{env: [{env}]}}
     groups: [users]
-    uid: 61300
+    uid: {uid}
     sudoers: ['ALL=(root) NOPASSWD: /usr/bin/id']
 """
 
 
 @as_root
-async def test_static_accounts_are_kept_where_their_labels_match(here: Site, login: str) -> None:
+async def test_static_accounts_are_kept_where_their_labels_match(here: Site, login: str, number: int) -> None:
     accounts = here.post.accounts
     assert accounts is not None
     owner = TaskOwner("static")
     owner.start(StaticAccounts(here.replica, accounts, lambda: here.node).run(lambda: None))
     try:
-        here.cluster.put(STATIC.format(login=f"{login}x", env="other"))
-        await here.apply(STATIC.format(login=login, env="test"))
+        here.cluster.put(STATIC.format(login=f"{login}x", env="other", uid=number))
+        await here.apply(STATIC.format(login=login, env="test", uid=number))
         await until(lambda: bool(rules_of(login)))
-        assert pwd.getpwnam(login).pw_uid == 61300
+        assert pwd.getpwnam(login).pw_uid == number
         assert not exists(f"{login}x")
         subprocess.run(["useradd", f"{login}x"], check=True)
         with pytest.raises(AlreadyExists):

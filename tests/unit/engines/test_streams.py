@@ -22,7 +22,7 @@ async def test_a_pipe_is_read_to_its_end() -> None:
     await asyncio.sleep(0)
     os.write(write, b"world")
     os.close(write)
-    await asyncio.wait_for(reader.ended, 5)
+    await asyncio.wait_for(reader.ended, 30)
     assert b"".join(got) == b"hello world"
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(read)
@@ -40,7 +40,7 @@ async def test_held_by_two_it_waits_for_both() -> None:
     done, _ = await asyncio.wait({reader.ended}, timeout=0.05)
     assert (done, got) == (set(), [])
     reader.release("recorder")
-    await asyncio.wait_for(reader.ended, 5)
+    await asyncio.wait_for(reader.ended, 30)
     assert got == [b"data"]
 
 
@@ -52,7 +52,7 @@ async def test_finished_it_reads_what_is_there_and_ends_although_others_hold_the
     os.write(write, b"last words")
     reader.finish()
     reader.release("client")
-    await asyncio.wait_for(reader.ended, 5)
+    await asyncio.wait_for(reader.ended, 30)
     assert got == [b"last words"]
     os.close(write)
 
@@ -63,7 +63,7 @@ async def test_a_terminal_ends_when_nobody_has_it_open() -> None:
     reader = DescriptorReader(master, got.append, is_terminal=True)
     os.write(slave, b"x" * 3000)
     os.close(slave)
-    await asyncio.wait_for(reader.ended, 5)
+    await asyncio.wait_for(reader.ended, 30)
     assert b"".join(got) == b"x" * 3000
 
 
@@ -79,7 +79,7 @@ async def test_what_a_pipe_does_not_take_waits_in_order() -> None:
     assert full == [1]
     got: list[bytes] = []
     reader = DescriptorReader(read, got.append)
-    await asyncio.wait_for(reader.ended, 5)
+    await asyncio.wait_for(reader.ended, 30)
     assert b"".join(got) == b"".join(pieces)
     assert drained.is_set()
     assert len(b"".join(pieces)) > WRITE_HIGH
