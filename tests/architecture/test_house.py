@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,3 +76,22 @@ def test_every_decision_and_guide_is_linked() -> None:
     links += "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
     for guide in (ROOT / "docs" / "guides").glob("*.md"):
         assert guide.name in links, f"{guide.name} is linked from nowhere"
+
+
+def test_the_page_of_the_house_names_every_folder_and_promises_nothing_that_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree, _, planned = (
+        page.partition("## 2. The tree")[2].partition("## 3.")[0].partition("planned and not in the tree")
+    )
+    packages = [path.parent for path in (ROOT / "src" / "teleport").rglob("__init__.py")]
+    names = {path.name for path in packages if path.name != "teleport"}
+    assert {name for name in names if f"{name}/" not in tree} == set()
+    promised = re.findall(r"`([a-z_]+/[a-z_]*/?)`", planned)
+    assert len(promised) > 10
+    there = [
+        name
+        for name in promised
+        for end in ("", ".py")
+        if (ROOT / "src" / "teleport" / (name.rstrip("/") + end)).exists()
+    ]
+    assert there == []
