@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness.chromium import chromium
+from harness.chromium import chromium, chromiums, watch_for_breaches
 from harness.cluster import Cluster
 from harness.openid import SECRET, OpenId
 from harness.people import Person
 from harness.processes import BIN, Started
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 LOGIN = getpass.getuser()
 ALICE = "alice@example.com"
@@ -111,6 +111,33 @@ def test_a_group_opens_the_servers_and_its_end_closes_them(provider: tuple[Clust
             assert event["uid"] in login.output()
     good = [one for one in cluster.events("user.login") if one["code"] == "T1001I"]
     assert [(one["user"], one["method"], one["connector_id"]) for one in good] == [(ALICE, "oidc", "company")] * 2
+
+
+def test_a_browser_logs_in_at_the_provider_and_only_where_it_began(
+    provider: tuple[Cluster, OpenId], tmp_path: Path
+) -> None:
+    cluster, openid = provider
+    with chromiums(tmp_path / "alice", tmp_path / "mallory") as (browser, other):
+        page = browser.new_page()
+        page.goto(f"https://{cluster.proxy}/web/login?next=%2Fservers%3Fsearch%3Dsso")
+        page.get_by_role("link", name="Log in with Company").click()
+        openid.log_in(page, "alice")
+        page.wait_for_url("**/web/servers?search=sso")
+        expect(page.get_by_role("cell", name="sso").first).to_be_visible()
+        breaches = watch_for_breaches(page)
+        page.reload()
+        expect(page.get_by_role("cell", name="sso").first).to_be_visible()
+        assert breaches == []
+        # a link that somebody else began, and whose answer comes here, opens no session
+        theirs = other.new_page()
+        theirs.goto(f"https://{cluster.proxy}/web/login")
+        href = theirs.get_by_role("link", name="Log in with Company").get_attribute("href")
+        answer = other.request.get(f"https://{cluster.proxy}{href}", max_redirects=0)
+        page.goto(answer.headers["location"])
+        openid.log_in(page, "alice")
+        expect(page.locator("body")).to_contain_text("single sign-on failed")
+    reasons = [one["error"] for one in cluster.events("user.login") if one["code"] == "T1001W"]
+    assert reasons == ["the answer came in another browser than the login began in"]
 
 
 def test_the_connector_is_kept_like_any_resource_and_can_be_the_default(

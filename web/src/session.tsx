@@ -53,10 +53,17 @@ interface Session {
 const Context = createContext<Session | null>(null);
 /** Says, to the pages of this browser only, that there is a session; it is no secret. */
 const MARK = "session";
+const AWAY = "away";
 const TICK = 1_000;
 const WARN_END = 5 * 60_000;
 const WARN_IDLE = 60_000;
 const RETRY = 15_000;
+
+/** The browser leaves for a provider: there may be a session when it comes back, and if there is none, none ended. */
+export function leaveForProvider(): void {
+  touch();
+  window.localStorage.setItem(MARK, AWAY);
+}
 
 export function useSession(): Session {
   const session = useContext(Context);
@@ -146,8 +153,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       .catch((problem: unknown) => {
         const isOver = problem instanceof ApiError && (problem.isSessionRefused || problem.status === 403);
         if (!isOver) throw problem;
+        const wasAway = window.localStorage.getItem(MARK) === AWAY;
         window.localStorage.removeItem(MARK);
-        drop("ended");
+        drop(wasAway ? "none" : "ended");
         return false;
       })
       .finally(() => {

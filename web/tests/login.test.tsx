@@ -133,3 +133,13 @@ it("tells that a passkey was not used", async () => {
     expect(screen.getByRole("button", { name: "Log in with a passkey" })).toHaveProperty("disabled", false),
   );
 });
+
+it("offers the providers, and comes back to where it was led from", async () => {
+  const auth = { ...PING.auth, connectors: [{ name: "company", display: "Company" }] };
+  network.on("GET /webapi/ping", { ...PING, auth });
+  open("/login?next=%2Fservers%3Fsearch%3Dpay");
+  const link = await screen.findByRole("link", { name: "Log in with Company" });
+  expect(link.getAttribute("href")).toBe(
+    "/webapi/oidc/login/web?connector_id=company&redirect_url=%2Fweb%2Fservers%3Fsearch%3Dpay",
+  );
+});

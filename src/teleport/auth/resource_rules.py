@@ -76,6 +76,8 @@ async def _write_user(ground: Ground, caller: Caller, new: Resource, old: Resour
     assert isinstance(new, User)
     previous = old if isinstance(old, User) else None
     await check_user(ground.cluster, ground.guard, caller, new, previous)
+    if previous is None and await ground.cluster.store.find(User, new.name) is None:
+        await ground.users.forget_secrets(new.name)
     if previous is not None and previous.spec.created_by is not None:
         new.spec.created_by = previous.spec.created_by  # who made a user is not for editing
 

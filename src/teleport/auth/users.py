@@ -67,6 +67,7 @@ class Users:
         await self._admin_actions.require(caller, in_series=True)
         await check_user(self._cluster, self._guard, caller, user, None)
         await self._store.create(user)
+        await self.forget_secrets(user.name)
         fields = caller.event_fields()
         event = UserCreated(name=user.name, roles=list(user.spec.roles), connector="local", **fields)
         await self._cluster.journal.record(event)
@@ -80,7 +81,7 @@ class Users:
             raise Unsupported(f"user {user.name!r} comes from an identity provider and has no password here")
         await check_reach(self._guard, caller, user)
         await self._admin_actions.require(caller)
-        await self._forget_secrets(user.name)
+        await self.forget_secrets(user.name)
         if user.spec.status is not None and user.spec.status.is_locked:
             user.spec.status = None
             await self._store.overwrite(user)
@@ -113,7 +114,7 @@ class Users:
 
     async def forget(self, name: str) -> None:
         """A user was deleted: nothing that was theirs stays, or a namesake would inherit it."""
-        await self._forget_secrets(name)
+        await self.forget_secrets(name)
         await self._tokens.end_all(name)
         async for request in self._store.iterate(AccessRequest):
             if request.spec.user == name:
@@ -122,7 +123,8 @@ class Users:
         with contextlib.suppress(NotFound):
             await self._store.delete(UserLoginState, name)
 
-    async def _forget_secrets(self, name: str) -> None:
+    async def forget_secrets(self, name: str) -> None:
+        """Of a reset user, or of a new one: what a namesake from a provider left behind is not theirs."""
         for kind in (UserSecrets, LoginAttempts):
             with contextlib.suppress(NotFound):
                 await self._store.delete(kind, name)

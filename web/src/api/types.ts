@@ -8,6 +8,8 @@ export interface Ping {
     allow_passwordless?: boolean;
     has_motd?: boolean;
     webauthn?: { rp_id: string } | null;
+    /** Providers where people log in instead. */
+    connectors?: { name: string; display: string }[];
   };
   proxy?: { ssh?: { public_addr?: string } };
 }

@@ -3,12 +3,12 @@ import { Link, Navigate, useSearchParams } from "react-router";
 import { ApiError, call } from "../api/call";
 import type { Challenge, Ping, SessionGranted } from "../api/types";
 import { getCredential, keySupport } from "../api/webauthn";
-import { Button, CodeField, Field, PasswordField } from "../parts/controls";
+import { Button, buttonLook, CodeField, Field, PasswordField } from "../parts/controls";
 import { Entrance } from "../parts/Entrance";
 import { FingerIcon, KeyIcon } from "../parts/icons";
 import { Note, Problem, Told } from "../parts/Problem";
 import { Waiting } from "../parts/Waiting";
-import { useSession } from "../session";
+import { leaveForProvider, useSession } from "../session";
 import { useWords } from "../words";
 import { safeNext } from "./next";
 
@@ -63,6 +63,7 @@ export function Login() {
 function Ways({ ping }: { ping: Ping }) {
   const { t } = useWords();
   const { state, enter } = useSession();
+  const [query] = useSearchParams();
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
@@ -139,21 +140,35 @@ function Ways({ ping }: { ping: Ping }) {
   if (step.kind === "password") {
     const reason = state.kind === "out" && state.reason !== "none" ? state.reason : null;
     const hasPasskeys = Boolean(ping.auth.allow_passwordless);
+    const isPasskeyOffered = hasPasskeys && keys === "yes";
+    const connectors = ping.auth.connectors ?? [];
     return (
       <>
         {reason && !error ? (
           <Note kind={reason === "left" ? "good" : "care"}>{t(`login.${reason}`)}</Note>
         ) : null}
         <Problem error={error} />
-        {hasPasskeys && keys === "yes" ? (
-          <>
-            <Button disabled={isBusy} onClick={() => void withPasskey()}>
-              <FingerIcon />
-              {t("login.passkey")}
-            </Button>
-            <Rule text={t("login.or")} />
-          </>
+        {connectors.map(({ name, display }) => (
+          <a
+            key={name}
+            href={signOn(name, safeNext(query.get("next")))}
+            onClick={leaveForProvider}
+            className={buttonLook()}
+          >
+            {t("login.provider", { name: display || name })}
+          </a>
+        ))}
+        {isPasskeyOffered ? (
+          <Button
+            look={connectors.length > 0 ? "plain" : "primary"}
+            disabled={isBusy}
+            onClick={() => void withPasskey()}
+          >
+            <FingerIcon />
+            {t("login.passkey")}
+          </Button>
         ) : null}
+        {isPasskeyOffered || connectors.length > 0 ? <Rule text={t("login.or")} /> : null}
         {hasPasskeys && keys === "elsewhere" ? <Note>{noKeys(keys)}</Note> : null}
         <form className="flex flex-col gap-4" onSubmit={withPassword}>
           <Field
@@ -175,7 +190,11 @@ function Ways({ ping }: { ping: Ping }) {
             value={password}
             onChange={(event) => setPassword(event.target.value)}
           />
-          <Button type="submit" look={hasPasskeys && keys === "yes" ? "plain" : "primary"} disabled={isBusy}>
+          <Button
+            type="submit"
+            look={isPasskeyOffered || connectors.length > 0 ? "plain" : "primary"}
+            disabled={isBusy}
+          >
             {t("login.next")}
           </Button>
         </form>
@@ -223,6 +242,12 @@ function Ways({ ping }: { ping: Ping }) {
       </div>
     </>
   );
+}
+
+/** The proxy sends the browser to the provider, and after that to a page of this application. */
+function signOn(connector: string, page: string): string {
+  const query = new URLSearchParams({ connector_id: connector, redirect_url: `/web${page}` });
+  return `/webapi/oidc/login/web?${query}`;
 }
 
 function Rule({ text }: { text: string }) {

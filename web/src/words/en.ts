@@ -38,6 +38,7 @@ export const en = {
     submit: "Log in",
     passkey: "Log in with a passkey",
     or: "or with a password",
+    provider: "Log in with {{name}}",
     key: "Use security key or passkey",
     keyPrompt: "Touch your security key, or confirm with your passkey.",
     useCode: "Use a code instead",

@@ -39,6 +39,7 @@ export const ko: Words = {
     submit: "로그인",
     passkey: "패스키로 로그인",
     or: "또는 비밀번호로",
+    provider: "{{name}}(으)로 로그인",
     key: "보안 키 또는 패스키 사용",
     keyPrompt: "보안 키를 터치하거나 패스키로 확인하세요.",
     useCode: "대신 코드 사용",
