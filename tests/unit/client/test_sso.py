@@ -6,7 +6,7 @@ import base64
 import threading
 import urllib.error
 import urllib.request
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import pytest
