@@ -48,10 +48,10 @@ class Proxy:
         if isinstance(request, routes.StartLogin):
             if self.answer is not None:
                 threading.Thread(target=self._browse, args=(request, self.answer), daemon=True).start()
-            return cast("Any", routes.LoginStarted(self.link))
+            return cast("Response", routes.LoginStarted(self.link))
         assert isinstance(request, routes.FinishLogin)
         self.tickets.append(request.ticket)
-        return cast("Any", LoginGranted(username="alice"))
+        return cast("Response", LoginGranted(username="alice"))
 
     def _browse(self, asked: routes.StartLogin, answer: routes.SealedAnswer) -> None:
         base = asked.callback.rpartition("/")[0].rpartition("/")[0]
