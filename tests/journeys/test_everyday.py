@@ -368,3 +368,26 @@ def test_a_replay_is_left_by_key_and_by_interrupt(alice: Person, agent: Agent) -
             assert replay.ended() == status
         finally:
             replay.kill()
+
+
+def test_a_listing_that_finds_the_disk_full_says_so(alice: Person, agent: Agent) -> None:
+    environment = {name: value for name, value in alice.environment.items() if name != "TELEPORT_NO_DAEMON"}
+    tsh = str(BIN / "tsh")
+    try:
+        run([tsh, "ls"], environment).ok()
+        until(lambda: "not" not in run([tsh, "daemon", "status"], environment).out, "the resident client runs")
+        for extra in ({}, {"TELEPORT_NO_DAEMON": "1"}):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run(
+                    [tsh, "ls"],
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**environment, **extra},
+                    check=False,
+                )
+            assert done.returncode == 1
+            (line,) = done.stderr.splitlines()
+            assert line.endswith("No space left on device")
+    finally:
+        run([tsh, "daemon", "stop"], environment)

@@ -64,6 +64,10 @@ def common_flags(parser: Arguments) -> None:
 def run_program(program: Program, arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and answer the exit status. Never raises for what a user may meet."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return _written(_status_of(program, words))
+
+
+def _status_of(program: Program, words: list[str]) -> int:
     try:
         return _dispatch(program, words)
     except KeyboardInterrupt:
@@ -76,8 +80,6 @@ def run_program(program: Program, arguments: Sequence[str] | None = None) -> int
         return _report(problem, words)
     except Exception as problem:
         return _report(problem, words)
-    finally:
-        _flush()
 
 
 def _dispatch(program: Program, words: list[str]) -> int:
@@ -252,8 +254,15 @@ def _leave_pipe() -> int:
     return 0
 
 
-def _flush() -> None:
+def _written(status: int) -> int:
+    """The status, when all that was printed has been taken: a full disk is a failure that is told."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _leave_pipe()
+    except OSError as problem:
+        _leave_pipe()
+        if not status:  # else it was told already, or something worse was
+            print(f"ERROR: the output could not be written: {one_line(problem)}", file=sys.stderr)
+        return status or 1
+    return status

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -36,6 +37,7 @@ _LOOK_AROUND = 15.0
 _FIRST_WORDS = 5.0
 _OPEN_TIMEOUT = 5.0
 _DESCRIPTORS = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class RunCommand(NamedTuple):
@@ -237,9 +239,16 @@ def listen(home: str) -> tuple[socket.socket, int] | None:
 
 
 def _print_listing(action: PrintListing, descriptor: int) -> int:
-    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as out, contextlib.suppress(BrokenPipeError):
-        action.write(action.account, out)
-        out.flush()
+    try:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as out:
+            action.write(action.account, out)
+            out.flush()
+    except BrokenPipeError:  # a reader that has enough
+        return 0
+    except OSError as problem:
+        if problem.errno not in _FULL:
+            raise
+        raise Unavailable(f"the output could not be written: {problem.strerror}") from problem
     return 0
 
 

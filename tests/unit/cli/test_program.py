@@ -250,3 +250,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m teleport.cli.tsh --help | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["completion", "fish"]])
+def test_an_output_that_cannot_be_written_is_told_and_fails(words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "teleport.cli.tsh", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ERROR: ")
+    assert line.endswith("No space left on device")
