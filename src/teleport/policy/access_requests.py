@@ -209,7 +209,7 @@ def _longest(role_set: RoleSet, names: Sequence[str], asked: timedelta | None) -
 def is_in_force(request: AccessRequest, user: str, now: datetime) -> bool:
     """Whether this person may assume it now: approved, theirs, begun and not over."""
     spec = request.spec
-    if spec.state not in ("APPROVED", "PROMOTED") or spec.user != user:
+    if spec.state != "APPROVED" or spec.user != user:
         return False
     begun = spec.assume_start_time is None or spec.assume_start_time <= now
     return begun and (spec.expires is None or spec.expires > now)

@@ -453,6 +453,20 @@ async def test_a_request_is_promoted_to_a_membership_by_who_runs_the_list(cluste
     assert event["promoted_access_list_name"] == "dbas"
 
 
+async def test_a_promoted_request_gives_membership_alone_and_is_not_assumed(cluster: TestCluster) -> None:
+    """One reviewer promotes: were it assumed as well, a list that grants nothing would stand in for other approvals."""
+    await a_team(cluster)
+    spec = AccessListSpec(title="Tea people", owners=[Owner(name="lena")], grants=Grants(traits={"tea": ["green"]}))
+    await cluster.store.create(AccessList(metadata=Metadata(name="tea"), spec=spec))
+    alice, lead = await cluster.person("alice", "dev"), await cluster.person("lena", "lead")
+    asked = await ask(alice, "dba")
+    await review(lead, asked, "PROMOTED", access_list="tea")
+    with pytest.raises(AccessDenied, match="became membership of an access list: log in again to have it"):
+        await reissue(alice, asked.name)
+    granted = await cluster.log_in_for(cluster.people["alice"])
+    assert x509.read_identity(granted.tls_cert, "user").roles == ("dev",)
+
+
 async def test_a_namesake_of_a_deleted_user_inherits_no_request(cluster: TestCluster) -> None:
     await a_team(cluster)
     alice, lead = await cluster.person("alice", "dev"), await cluster.person("lena", "lead")

@@ -82,7 +82,11 @@ class Assuming:
         if found is None or found.spec.user != caller.name:
             await self._guard.refuse(caller, f"access request {name!r} is not yours, or it is over")
         spec = found.spec
-        if spec.state not in ("APPROVED", "PROMOTED"):
+        if spec.state == "PROMOTED":
+            await self._guard.refuse(
+                caller, f"access request {name!r} became membership of an access list: log in again to have it"
+            )
+        if spec.state != "APPROVED":
             await self._guard.refuse(caller, f"access request {name!r} is {spec.state.lower()}, not approved")
         if not is_in_force(found, caller.name, self._cluster.clock.now()):
             begins = spec.assume_start_time.isoformat() if spec.assume_start_time else "another time"

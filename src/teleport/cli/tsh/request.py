@@ -86,7 +86,10 @@ def _show(options: Namespace) -> int:
             return 0
         told = client.call(routes.RESOURCES, routes.AccessRequestId(options.id))
     print(requests.describe(request, told.resources))
-    print("\nhint: use 'tsh login --request-id=<request-id>' to login with an approved request")
+    if request.spec.state == "PROMOTED":
+        print("\nhint: this became membership of an access list, use 'tsh login' again to have it")
+    elif request.spec.state != "DENIED":
+        print("\nhint: use 'tsh login --request-id=<request-id>' to login with an approved request")
     return 0
 
 
