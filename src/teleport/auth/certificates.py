@@ -91,8 +91,9 @@ class Certificates:
         route_to_cluster: str = "",
         kubernetes_cluster: str = "",
         proved_device: str = "",
+        impersonator: Identity | None = None,
     ) -> CertificatesIssued:
-        """What a login that was just proved earns.
+        """What a login that was just proved earns, or what `impersonator` may have of this user.
 
         With `proved_device` it is for one command alone: it says which second factor was used for it, and is good
         for nothing further. Sessions that it opens may last as long as those of a usual login.
@@ -109,6 +110,8 @@ class Certificates:
             route_to_cluster=route_to_cluster or self._cluster.name,
             kubernetes_cluster=kubernetes_cluster,
             user_type="sso" if user.is_sso else "local",
+            impersonator=impersonator.username if impersonator is not None else "",
+            pinned_ip=impersonator.pinned_ip if impersonator is not None else "",
         )
         role_set = await role_set_of(self._cluster, identity)
         if proved_device:
@@ -217,8 +220,8 @@ class Certificates:
 
 
 def _pinned_ip(draft: Draft) -> str:
-    if draft.shown is not None and draft.shown.pinned_ip:
-        return draft.shown.pinned_ip  # a pin is never lost on the way to another certificate
+    if draft.identity.pinned_ip:
+        return draft.identity.pinned_ip  # a pin is never lost on the way to another certificate
     assert draft.terms is not None
     return draft.address if draft.terms.pin_source_ip else ""
 
@@ -246,6 +249,7 @@ def described(identity: Identity) -> CertificateIdentity:
     """What the event of a certificate tells of it."""
     return CertificateIdentity(
         user=identity.username,
+        impersonator=identity.impersonator,
         roles=list(identity.roles),
         logins=list(identity.logins),
         traits={name: list(values) for name, values in identity.traits.items()},

@@ -18,6 +18,7 @@ from teleport.auth.caller import Caller
 from teleport.auth.certificates import Certificates, Draft, Keys, certificate_format
 from teleport.auth.cluster import Cluster
 from teleport.auth.guard import Guard
+from teleport.auth.holdings import holdings_of, own_role_set
 from teleport.auth.mfa import MultiFactor
 from teleport.credentials import ssh_certificates
 from teleport.credentials.keys import PublicKey
@@ -25,7 +26,9 @@ from teleport.credentials.ssh_certificates import FOREVER
 from teleport.credentials.tokens import new_uuid
 from teleport.foundation.errors import BadParameter, NotFound, Unsupported
 from teleport.model.identity import Identity
+from teleport.model.resources.role import Role
 from teleport.model.resources.user import User
+from teleport.policy.impersonation import may_impersonate
 
 SINGLE_USE_TTL = timedelta(minutes=1)
 MAX_PRINCIPALS = 64
@@ -51,7 +54,7 @@ class Issuing:
         self._assuming = assuming
 
     async def issue(self, caller: Caller, request: IssueCertificates) -> CertificatesIssued:
-        """For the caller, or for `username` when the caller is the auth host's administrator."""
+        """For the caller, or for `username`: by the auth host's administrator or who may impersonate that user."""
         keys = Keys.read(request.ssh_public_key, request.tls_public_key)
         if caller.is_admin:
             if request.access_requests:
@@ -59,7 +62,7 @@ class Issuing:
             return await self._for_other(caller, request, keys)
         identity = caller.person()
         if request.username not in ("", identity.username):
-            await self._guard.refuse(caller, f"you may not have certificates of user {request.username!r}")
+            return await self._impersonating(caller, identity, request, keys)
         return await self._for_self(caller, identity, request, keys)
 
     async def _for_self(
@@ -95,6 +98,42 @@ class Issuing:
             format=certificate_format(request.format),
         )
         return await self._certificates.issue(caller, draft)
+
+    async def _impersonating(
+        self, caller: Caller, shown: Identity, request: IssueCertificates, keys: Keys
+    ) -> CertificatesIssued:
+        """Of another user, by `impersonate` of the caller's lasting roles; never from what was impersonated itself.
+
+        A name that nobody has, or whose roles are gone, is refused in the words for one that may not be had.
+        """
+        if shown.impersonator or shown.disallow_reissue:
+            await self._guard.refuse(caller, "this certificate opens none of another user; log in yourself")
+        if request.mfa_response is not None or request.access_requests or request.usage:
+            raise BadParameter("a certificate of another user comes with that user's own roles, and nothing more")
+        await self._admin_actions.require(caller, in_series=True)
+        user = await self._cluster.store.find(User, request.username)
+        held = await holdings_of(self._cluster, user) if user is not None else None
+        found = [await self._cluster.store.find(Role, name) for name in held.roles] if held is not None else []
+        roles = [role for role in found if role is not None]
+        role_set = (await own_role_set(self._cluster, caller)).at(self._cluster.clock.now())
+        decision = may_impersonate(role_set, user, roles)
+        if user is None or len(roles) != len(found) or not decision.allowed:
+            await self._guard.refuse(
+                caller,
+                f"you may not have certificates of user {request.username!r}: a role that impersonates this user "
+                "and all roles of this user is needed",
+                decision.message_for_administrator(),
+            )
+        return await self._certificates.for_login(
+            caller,
+            user,
+            keys,
+            ttl=request.ttl,
+            compatibility=request.format,
+            route_to_cluster=request.route_to_cluster,
+            kubernetes_cluster=request.kubernetes_cluster,
+            impersonator=shown,
+        )
 
     async def _for_other(self, caller: Caller, request: IssueCertificates, keys: Keys) -> CertificatesIssued:
         if not request.username:

@@ -101,7 +101,7 @@ class MultiFactor:
 
     async def begin_device(self, caller: Caller, request: BeginDevice) -> RegisterChallenge:
         """Whoever has a device proves it before another one is added: a stolen certificate adds none."""
-        name = caller.person().username
+        name = _owner(caller)
         if (await self._factors.secrets(name)).spec.mfa_devices:
             await self.check(caller, request.existing, "manage_devices")
         match request.device_type:
@@ -116,7 +116,7 @@ class MultiFactor:
                 raise BadParameter(f"device_type {other!r}: expected totp or webauthn")
 
     async def add_device(self, caller: Caller, request: AddDevice) -> MfaDevice:
-        name = caller.person().username
+        name = _owner(caller)
         if request.webauthn_response is not None:
             device = await self._factors.finish_key(name, request.webauthn_response, request.name)
         else:
@@ -130,7 +130,7 @@ class MultiFactor:
 
     async def remove_device(self, caller: Caller, request: RemoveDevice) -> Empty:
         """The last device stays while the cluster asks for one."""
-        name = caller.person().username
+        name = _owner(caller)
         secrets = await self._factors.secrets(name)
         device = secrets.device(request.name)
         if device is None:
@@ -185,3 +185,11 @@ def _shown(device: MFADevice) -> MfaDevice:
         added_at=device.added_at,
         last_used=device.last_used,
     )
+
+
+def _owner(caller: Caller) -> str:
+    """Whose devices these are. Raises AccessDenied for who acts as somebody else: a device would let them stay."""
+    identity = caller.person()
+    if identity.impersonator:
+        raise AccessDenied(f"devices of {identity.username!r} are changed by their owner, not by impersonation")
+    return identity.username

@@ -454,7 +454,7 @@ async def test_a_request_is_promoted_to_a_membership_by_who_runs_the_list(cluste
 
 
 async def test_a_promoted_request_gives_membership_alone_and_is_not_assumed(cluster: TestCluster) -> None:
-    """One reviewer promotes: were it assumed as well, a list that grants nothing would stand in for other approvals."""
+    """One reviewer promotes: assumed as well, a list that grants nothing would stand in for the other approvals."""
     await a_team(cluster)
     spec = AccessListSpec(title="Tea people", owners=[Owner(name="lena")], grants=Grants(traits={"tea": ["green"]}))
     await cluster.store.create(AccessList(metadata=Metadata(name="tea"), spec=spec))

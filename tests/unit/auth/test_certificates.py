@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import msgspec
@@ -9,13 +10,13 @@ import pytest
 from auth_cluster import TestCluster, key_pair
 
 from teleport.api.routes import certificates as routes
-from teleport.api.routes.mfa import MfaResponse
+from teleport.api.routes.mfa import BEGIN_DEVICE, BeginDevice, MfaResponse
 from teleport.api.routes.public import EXPORT_AUTHORITIES, ExportAuthorities
 from teleport.credentials import ssh_certificates, x509
 from teleport.credentials.keys import PublicKey
 from teleport.foundation.errors import AccessDenied, BadParameter, NotFound
 from teleport.model.resources.role import Role
-from teleport.model.resources.role_conditions import RoleConditions, Rule
+from teleport.model.resources.role_conditions import ImpersonateConditions, RoleConditions, Rule
 
 
 def wanted(**more: object) -> routes.IssueCertificates:
@@ -66,6 +67,60 @@ async def test_nobody_gets_certificates_of_another_user(cluster: TestCluster) ->
     agent = await cluster.host("Node")
     with pytest.raises(AccessDenied):
         await agent.call(routes.ISSUE, wanted(username="bob"))
+
+
+async def test_who_may_impersonate_has_certificates_of_that_user_that_say_so(cluster: TestCluster) -> None:
+    await cluster.role("jenkins", RoleConditions(logins=["jenkins"]))
+    await cluster.user("jenkins", "jenkins")
+    await cluster.user("both", "jenkins", "editor")
+    may = ImpersonateConditions(users=["jenkins", "both"], roles=["jenkins"])
+    await cluster.role("impersonator", RoleConditions(impersonate=may))
+    await cluster.role(
+        "careful", deny=RoleConditions(impersonate=ImpersonateConditions(users=["jenkins"], roles=["x"]))
+    )
+    alice = await cluster.person("alice", "impersonator")
+    issued = await alice.call(routes.ISSUE, wanted(username="jenkins", ttl=timedelta(hours=20)))
+    tls = x509.read_identity(issued.tls_certificate, "user")
+    assert (tls.username, tls.roles, tls.logins, tls.impersonator) == ("jenkins", ("jenkins",), ("jenkins",), "alice")
+    assert issued.expires is not None
+    assert timedelta(hours=19) < issued.expires - cluster.clock.now() <= timedelta(hours=20)
+    assert b"impersonator" in base64.b64decode(issued.ssh_certificate.split()[1])
+    (event,) = [one for one in await cluster.events("cert.create") if one["identity"].get("impersonator")]
+    assert (event["user"], event["identity"]["user"], event["identity"]["impersonator"]) == (
+        "alice",
+        "jenkins",
+        "alice",
+    )
+
+    for name in ("both", "nobody"):
+        with pytest.raises(AccessDenied, match="a role that impersonates this user"):
+            await alice.call(routes.ISSUE, wanted(username=name))
+    with pytest.raises(AccessDenied, match="a role that impersonates this user"):
+        await (await cluster.person("carl", "impersonator", "careful")).call(routes.ISSUE, wanted(username="jenkins"))
+    with pytest.raises(BadParameter, match="nothing more"):
+        await alice.call(routes.ISSUE, wanted(username="jenkins", access_requests=("x",)))
+
+    as_jenkins = cluster.client(issued.tls_certificate)
+    again = await as_jenkins.call(routes.ISSUE, wanted(ttl=timedelta(hours=1)))
+    assert x509.read_identity(again.tls_certificate, "user").impersonator == "alice"
+    with pytest.raises(AccessDenied, match="log in yourself"):
+        await as_jenkins.call(routes.ISSUE, wanted(username="both"))
+    with pytest.raises(AccessDenied, match="not by impersonation"):
+        await as_jenkins.call(BEGIN_DEVICE, BeginDevice(device_type="webauthn", device_usage="passwordless"))
+
+
+async def test_a_pin_is_not_lost_by_impersonating(cluster: TestCluster) -> None:
+    await cluster.role("jenkins", RoleConditions(logins=["jenkins"]))
+    await cluster.user("jenkins", "jenkins")
+    pinned = await cluster.role(
+        "impersonator", RoleConditions(impersonate=ImpersonateConditions(users=["jenkins"], roles=["jenkins"]))
+    )
+    options = msgspec.structs.replace(pinned.spec.options, pin_source_ip=True)
+    spec = msgspec.structs.replace(pinned.spec, options=options)
+    await cluster.store.upsert(msgspec.structs.replace(pinned, spec=spec))
+    alice = await cluster.person("alice", "impersonator")
+    issued = await alice.call(routes.ISSUE, wanted(username="jenkins"))
+    assert x509.read_identity(issued.tls_certificate, "user").pinned_ip == "192.0.2.1"
 
 
 async def test_the_administrator_of_the_auth_host_signs_for_users_that_exist(cluster: TestCluster) -> None:
