@@ -176,7 +176,7 @@ class _Copier:
                     count = min(self._block, size - position)
                     await self._rate.take(count)
                     written = loop.create_future()
-                    block = self._copy_block(reading, writing, (position, count), turn, written)
+                    block = self._copy_block(reading, writing, (position, count), turn, written, transfer)
                     under_way.append(loop.create_task(block))
                     turn, position = written, position + count
                     continue
@@ -194,6 +194,7 @@ class _Copier:
         extent: tuple[int, int],
         turn: asyncio.Future[None] | None,
         begun: asyncio.Future[None],
+        transfer: _Transfer,
     ) -> int:
         position, count = extent
         data = await reading.read(count, position)
@@ -206,7 +207,8 @@ class _Copier:
             await turn
         # the request is under way when the task first waits, so the next may follow
         asyncio.get_running_loop().call_soon(_settle, begun)
-        await writing.write(data, position)
+        with Explained(transfer.target):
+            await writing.write(data, position)
         return count
 
     async def _kept(self, reading: OpenFile, transfer: _Transfer) -> int:

@@ -41,9 +41,11 @@ def write_private(path: str, content: str | bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(raw)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as problem:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(problem, OSError) and not problem.filename:
+            problem.filename = path  # a full disk does not say of itself where it is
         raise
 
 

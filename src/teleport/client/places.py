@@ -78,8 +78,9 @@ class Place(Protocol):
 
 
 class _LocalFile:
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
+        self._path = path
 
     async def read(self, size: int, offset: int) -> bytes:
         return os.pread(self._descriptor, size, offset)
@@ -87,7 +88,11 @@ class _LocalFile:
     async def write(self, data: bytes, offset: int) -> None:
         view = memoryview(data)
         while view:
-            written = os.pwrite(self._descriptor, view, offset)
+            try:
+                written = os.pwrite(self._descriptor, view, offset)
+            except OSError as problem:
+                problem.filename = self._path  # what is written to does not say of itself where it is
+                raise
             view, offset = view[written:], offset + written
 
     async def close(self) -> None:
@@ -124,9 +129,9 @@ class LocalPlace:
     async def open(self, path: str, *, writes: bool = False, mode: int = 0o666, keeps: bool = False) -> OpenFile:
         binary = getattr(os, "O_BINARY", 0)
         if not writes:
-            return _LocalFile(os.open(path, os.O_RDONLY | binary))
+            return _LocalFile(os.open(path, os.O_RDONLY | binary), path)
         flags = os.O_RDWR | os.O_CREAT | binary | (0 if keeps else os.O_TRUNC)
-        return _LocalFile(os.open(path, flags, mode & 0o777))
+        return _LocalFile(os.open(path, flags, mode & 0o777), path)
 
     async def set_attributes(self, path: str, attributes: Attributes) -> None:
         os.chmod(path, stat.S_IMODE(attributes.mode))

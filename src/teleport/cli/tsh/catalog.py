@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from teleport.cli.arguments import Arguments
 from teleport.cli.program import Entry, Program, common_flags
-from teleport.foundation.errors import Unsupported
+from teleport.foundation.errors import BadParameter, Unsupported
 
 _AT = "teleport.cli.tsh."
 
@@ -23,7 +23,7 @@ def global_flags(parser: Arguments) -> None:
     parser.add_argument("-c", "--cluster", metavar="NAME", help="the cluster to use [TELEPORT_CLUSTER]")
     parser.add_argument("-i", "--identity", metavar="FILE", help="use an identity file [TELEPORT_IDENTITY_FILE]")
     parser.add_argument("-J", "--jumphost", metavar="HOST[:PORT]", help="go through this proxy of the same cluster")
-    parser.add_argument("--ttl", metavar="MINUTES", type=int, help="how long a login shall last")
+    parser.count("--ttl", metavar="MINUTES", help="how long a login shall last")
     parser.add_argument(
         "-k", "--add-keys-to-agent", metavar="auto|yes|no|only", help="use the ssh-agent [TELEPORT_ADD_KEYS_TO_AGENT]"
     )
@@ -35,9 +35,20 @@ def global_flags(parser: Arguments) -> None:
 
 
 def check(entry: Entry, options: Namespace) -> None:
-    """Raises Unsupported for what does not work without a profile, where it was asked for by flag."""
+    """Before anything is asked: words that mean nothing, and what does not work without a profile."""
+    if entry.name == "login":
+        _check_words(options)
     if options.headless is True and entry.name not in ("ssh", "scp", "ls"):
         raise Unsupported("--headless is for tsh ssh, tsh scp and tsh ls")
+
+
+def _check_words(options: Namespace) -> None:
+    from teleport.client import key_agent, mfa
+
+    if options.add_keys_to_agent is not None:
+        key_agent.mode_of(options.add_keys_to_agent)
+    if options.mfa_mode is not None and options.mfa_mode not in mfa.MODES:
+        raise BadParameter(f"--mfa-mode: {options.mfa_mode!r}: expected {', '.join(mfa.MODES)}")
 
 
 PROGRAM = Program(
