@@ -35,10 +35,14 @@ class ResumablePipe:
         self._pings = pings
         self._silence = silence
         self._waiting = bytearray()
-        self._changed = asyncio.Condition()
+        self._is_running = False
+        """Whether the inner side is carried."""
+        self._waiters: list[asyncio.Future[None]] = []
         self._carrier: socket.socket | None = None
-        self._is_pressed = False
-        """Whether a side waits for room."""
+        self._lost: asyncio.Future[str] | None = None
+        """How the connection was lost; None while nothing is carried."""
+        self._reads_inner = self._reads_carrier = False
+        """Whether a side is read; it is not while there is no room for what it says."""
         self._is_writing = self._is_sending = False
         """Whether a task has what goes inwards, or to the carrier, in its hands: nothing may overtake it."""
         self._heard = 0.0
@@ -47,19 +51,20 @@ class ResumablePipe:
 
     async def run(self) -> None:
         """Until both sides have ended. Cancelled, it gives the stream up."""
-        reading = asyncio.get_running_loop().create_task(self._read_inner())
+        self._is_running = True
+        self._tell()
         try:
             await self._write_inner()
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            self._is_running = False
+            self._read_inner(is_wanted=False)
             self._inner.close()
-        await self._tell()
+        self._tell()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PARTING):
                 await self._until(lambda: not self._stream.outbox)
         self.is_over.set()
-        await self._tell()
+        self._tell()
 
     async def carry(self, carrier: socket.socket, first: bytes = b"", *, is_first: bool = False) -> str:
         """Until the connection is lost (the answer says how) or the stream is over (empty).
@@ -68,19 +73,24 @@ class ResumablePipe:
         """
         carrier.setblocking(False)
         self._stream.begin(is_first=is_first)
-        self._carrier = carrier
-        self._heard = asyncio.get_running_loop().time()
-        tasks = [
-            asyncio.get_running_loop().create_task(work)
-            for work in (self._read_carrier(carrier, first), self._write_carrier(carrier), self._watch())
-        ]
-        ending = asyncio.get_running_loop().create_task(self._end())
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[str] = loop.create_future()
+        self._carrier, self._lost, self._heard = carrier, lost, loop.time()
+        tasks = [loop.create_task(work) for work in (self._write_carrier(carrier), self._watch())]
+        ending = loop.create_task(self._end())
         try:
-            done, _ = await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
+            self._take(first)
+            self._tell()
+            awaited: list[asyncio.Future[None] | asyncio.Future[str]] = [*tasks, ending, lost]
+            done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             if ending in done:
                 return ""
-            return next(str(task.exception() or "ended") for task in done)
+            if lost in done:
+                return lost.result()
+            return next(str(task.exception() or "ended") for task in tasks if task in done)
         finally:
+            self._read_carrier(is_wanted=False)
+            self._lost = None
             for task in (*tasks, ending):
                 task.cancel()
             await asyncio.gather(*tasks, ending, return_exceptions=True)
@@ -91,21 +101,72 @@ class ResumablePipe:
     async def _end(self) -> None:
         await self.is_over.wait()
 
-    async def _read_inner(self) -> None:
-        loop = asyncio.get_running_loop()
-        data = b"-"
-        while data:
-            await self._unless_full(lambda: self._stream.may_send)
-            try:
-                data = await loop.sock_recv(self._inner, MAX_DATA)
-            except OSError:
-                data = b""
-            if data:
-                self._stream.send(data)
-            else:
-                self._stream.finish()
-            self._send_at_once()
-            await self._tell()
+    # -- what comes, at once: a key that is typed wakes no task
+
+    def _read_inner(self, *, is_wanted: bool) -> None:
+        if is_wanted != self._reads_inner:
+            self._reads_inner = is_wanted
+            _listen(self._inner, self._hear_inner if is_wanted else None)
+
+    def _read_carrier(self, *, is_wanted: bool) -> None:
+        if is_wanted != self._reads_carrier and self._carrier is not None:
+            self._reads_carrier = is_wanted
+            _listen(self._carrier, self._hear_carrier if is_wanted else None)
+
+    def _hear_inner(self) -> None:
+        try:
+            data = self._inner.recv(MAX_DATA)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._stream.send(data)
+        else:
+            self._stream.finish()
+        if not self._stream.may_send:
+            self._read_inner(is_wanted=False)
+        self._send_at_once()
+        self._tell()
+
+    def _hear_carrier(self) -> None:
+        carrier = self._carrier
+        if carrier is None:
+            return
+        try:
+            data = carrier.recv(_READ)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as problem:
+            self._lose(problem)
+            return
+        if data:
+            self._take(data)
+        else:
+            self._lose(ConnectionResetError("the connection was closed"))
+
+    def _take(self, data: bytes) -> None:
+        """What came from the carrier."""
+        if not data:
+            return
+        self._heard = asyncio.get_running_loop().time()
+        try:
+            self._waiting += self._stream.feed(data)
+        except RemoteProtocolError as problem:
+            self._lose(problem)
+            return
+        self._write_at_once()
+        self._send_at_once()
+        if not self._has_room():
+            self._read_carrier(is_wanted=False)
+        self._tell()
+
+    def _lose(self, problem: Exception) -> None:
+        self._read_carrier(is_wanted=False)
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(str(problem) or "ended")
+
+    # -- what does not pass at once
 
     async def _write_inner(self) -> None:
         loop = asyncio.get_running_loop()
@@ -116,7 +177,7 @@ class ResumablePipe:
             data = bytes(self._waiting)
             self._waiting.clear()
             self._is_writing = True
-            await self._tell()
+            self._tell()
             with contextlib.suppress(OSError):  # nobody reads any more: the end of the other direction tells
                 await loop.sock_sendall(self._inner, data)
             self._is_writing = False
@@ -124,21 +185,6 @@ class ResumablePipe:
             self._inner.shutdown(socket.SHUT_RDWR)
         if not self._stream.has_finished:
             self._stream.finish()
-
-    async def _read_carrier(self, carrier: socket.socket, first: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        data = first
-        while True:
-            if data:
-                self._heard = loop.time()
-                self._waiting += self._stream.feed(data)
-                self._write_at_once()
-                self._send_at_once()
-                await self._tell()
-            await self._unless_full(self._has_room)
-            data = await loop.sock_recv(carrier, _READ)
-            if not data:
-                raise ConnectionResetError("the connection was closed")
 
     async def _write_carrier(self, carrier: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -149,7 +195,7 @@ class ResumablePipe:
             await loop.sock_sendall(carrier, data)
             self._is_sending = False
             del self._stream.outbox[: len(data)]
-            await self._tell()
+            self._tell()
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -160,7 +206,7 @@ class ResumablePipe:
                 raise RemoteProtocolError(SILENT)
             if self._pings and silent >= self._pings / 2:
                 self._stream.ping()
-                await self._tell()
+                self._tell()
 
     def _write_at_once(self) -> None:
         """What the inner side takes without waiting; its task does the rest."""
@@ -177,24 +223,29 @@ class ResumablePipe:
     def _has_room(self) -> bool:
         return len(self._waiting) < _MOST_WAITING and len(self._stream.outbox) < _MOST_UNSENT
 
-    async def _unless_full(self, has_room: Callable[[], bool]) -> None:
-        if has_room():
-            return
-        async with self._changed:
-            while not has_room():
-                self._is_pressed = True
-                await self._changed.wait()
-
     async def _until(self, is_so: Callable[[], bool]) -> None:
-        if is_so():
-            return
-        async with self._changed:
-            await self._changed.wait_for(is_so)
+        while not is_so():
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
 
-    async def _tell(self) -> None:
-        """Wake those who wait. While all passes at once there is nothing for them."""
+    def _tell(self) -> None:
+        """Wake those who wait, and read on where there is room again. While all passes at once nobody is woken."""
         stream = self._stream
-        if self._is_pressed or self._waiting or stream.outbox or stream.has_finished or stream.peer_has_finished:
-            self._is_pressed = False
-            async with self._changed:
-                self._changed.notify_all()
+        if self._waiting or stream.outbox or stream.has_finished or stream.peer_has_finished:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if not self._reads_inner and self._is_running and stream.may_send:
+            self._read_inner(is_wanted=True)
+        if not self._reads_carrier and self._lost is not None and not self._lost.done() and self._has_room():
+            self._read_carrier(is_wanted=True)
+
+
+def _listen(sock: socket.socket, hear: Callable[[], None] | None) -> None:
+    loop = asyncio.get_running_loop()
+    if hear is not None:
+        loop.add_reader(sock, hear)
+    else:
+        loop.remove_reader(sock)
