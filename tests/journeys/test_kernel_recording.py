@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from conftest import LOGIN
+from harness import ring_client
 from harness.cluster import Cluster, until
 from harness.people import Person
 from harness.processes import BIN
+from harness.ring_client import MISSING
 from harness.terminals import OnTerminal
 
 ALONE = ("unshare", "--mount")
@@ -33,6 +35,7 @@ COMPILING = 120.0
 ENDED, STRICT, LEFT = (str(number * 10_000_000 + os.getpid()) for number in (1, 2, 3))
 """Seconds that programs sleep which nobody else on this machine runs."""
 BURST = 1000
+RING_CLIENT = ring_client.__file__
 BLIND = "the kernel no longer tells what this session does"
 SIGHTED = "the kernel tells again what this session does"
 ATTEMPT = """
@@ -204,6 +207,39 @@ def test_files_and_connections_are_told(watched: Watched | None, tmp_path: Path)
     assert watched.event("session.network", lambda event: event["dst_port"] == datagrams)["sid"] == opened["sid"]
 
 
+@pytest.mark.parametrize("how", ["plain", "polled"])
+def test_what_is_done_through_a_ring_is_told(watched: Watched | None, tmp_path: Path, how: str) -> None:
+    """io_uring makes no system call for each; polled, not even one for all: the kernel submits by itself."""
+    if watched is None:
+        return
+    (tmp_path / "secret").write_text("x")
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port, datagrams = server.getsockname()[1], other.getsockname()[1]
+        printed = watched.ssh(f"{sys.executable} {RING_CLIENT} {how} {tmp_path}/secret {port} {datagrams}")
+    results = [int(word) for word in printed.split()]
+    assert (results[0] > 0, *results[1:]) == (True, -2, 0, 0)
+    opened = watched.event("session.disk", lambda event: event["path"] == f"{tmp_path}/secret")
+    assert opened.get("return_code", 0) == 0
+    sid = opened["sid"]
+    missing = watched.event("session.disk", lambda event: event["path"] == MISSING.decode() and event["sid"] == sid)
+    assert missing["return_code"] == -2
+    connected = watched.event("session.network", lambda event: event["dst_port"] == port)
+    sent = watched.event("session.network", lambda event: event["dst_port"] == datagrams)
+    for told in (connected, sent):
+        assert (told["sid"], told["dst_addr"], told["pid"]) == (sid, "127.0.0.1", opened["pid"])
+
+
+def test_each_address_of_many_messages_sent_at_once_is_told(watched: Watched | None) -> None:
+    if watched is None:
+        return
+    ports = range(40_000, 40_100)
+    assert watched.ssh(f"{sys.executable} {RING_CLIENT} many {' '.join(map(str, ports))}") == "100\n"
+    told = watched.event("session.network", lambda event: event["dst_port"] == ports[-1])
+    events = [event for event in watched.listed("session.network") if event["sid"] == told["sid"]]
+    assert {event["dst_port"] for event in events} >= set(ports)
+
+
 def test_nothing_is_side_stepped(watched: Watched | None, tmp_path: Path) -> None:
     """Bytes that are no text, long arguments, leaving the cgroup, threads, forking twice, many at once."""
     if watched is None:
@@ -285,12 +321,17 @@ def test_what_does_not_fit_the_buffers_is_counted_and_told(watched: Watched | No
             hers.run(f"{sys.executable} -c 'for _ in range(40000): open(\"/dev/null\")'; echo do''ne", "done")
         finally:
             os.kill(tracer, signal.SIGCONT)
-        lost = watched.event("session.command", lambda event: "were lost" in event.get("error", ""))
-        assert int(lost["error"].split()[0]) > 10_000
+        until(lambda: _lost(watched) > 10_000, "how much was lost, in the log")
         assert watched.tracer() == tracer
         hers.run("env true after-the-flood; echo o''k", "ok")
         watched.command("true", "after-the-flood")
     assert _memory(watched.pid) - before < 64 << 10
+
+
+def _lost(watched: Watched) -> int:
+    """Told each second, of each processor once it works on."""
+    errors = [event.get("error", "") for event in watched.listed("session.command")]
+    return sum(int(error.split()[0]) for error in errors if "were lost" in error)
 
 
 def _memory(pid: int) -> int:

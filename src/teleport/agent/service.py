@@ -29,7 +29,7 @@ from teleport.engines.host_accounts.host_accounts import HostAccounts
 from teleport.engines.host_accounts.static_accounts import StaticAccounts
 from teleport.engines.host_offers import HostOffers
 from teleport.engines.kernel_recording.recorder import KernelRecorder
-from teleport.engines.kernel_recording.requirements import make_ready
+from teleport.engines.kernel_recording.requirements import Bpftrace, make_ready
 from teleport.foundation import metrics
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import TeleportError, Unavailable
@@ -107,7 +107,7 @@ class AgentService:
         self._clock = clock
         self._drain_timeout = config.drain.total_seconds()
         self._supervisor: Supervisor | None = None
-        self._bpftrace = ""
+        self._bpftrace: Bpftrace | None = None
         self.post: Post | None = None
         self.pool: AgentPool | None = None
         self.bound: tuple[Address, ...] = ()
@@ -165,7 +165,7 @@ class AgentService:
         accounts = HostAccounts(config.data_dir, access.identity.host_id)
         kernel = (
             KernelRecorder(config.offers.kernel, self._bpftrace, access.identity.host_id, emitter)
-            if config.offers.kernel is not None
+            if config.offers.kernel is not None and self._bpftrace is not None
             else None
         )
         self.post = Post(

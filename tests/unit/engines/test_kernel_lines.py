@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from teleport.engines.kernel_recording.lines import (
-    Command,
-    Connected,
-    Exit,
-    Line,
-    LineReader,
-    Lost,
-    Marked,
-    Opened,
-    Ready,
-    Tick,
-    Unmarked,
-)
+from teleport.engines.kernel_recording.lines import Line, LineReader, Lost, Marked, Ready, Tick
 from teleport.engines.kernel_recording.program import MAX_ARGUMENTS, program_for
+from teleport.engines.kernel_recording.requests import MAX_WAITING, UNKNOWN
 from teleport.engines.kernel_recording.requirements import check_root
+from teleport.engines.kernel_recording.seen import Command, Connected, Exit, Opened, Unmarked
 from teleport.engines.kernel_recording.sequence import MAX_HELD, Sequence
 from teleport.engines.kernel_recording.tracer import missed_runs, programs_in
 
@@ -128,6 +118,26 @@ def test_a_flood_is_not_held() -> None:
     assert sequence.rest() == []
 
 
+def test_requests_of_rings_are_told_with_what_came_of_them_in_either_order() -> None:
+    reader = LineReader()
+    assert reader.feed(printed("O 5 7 12 99 577 /etc/a b")) == []
+    assert reader.feed(printed("Z 5 99 -13")) == [Opened(5, 7, 12, 577, -13, "/etc/a b")]
+    assert reader.feed(printed("Z 6 99 0")) == []
+    assert reader.feed(printed(f"M 6 7 12 99 {IPV4}")) == [Connected(6, 7, 12, 0, "", "127.0.0.1", 80, 4)]
+    assert reader.feed(printed(f"M 7 7 12 99 {UNIX}")) == []
+
+
+def test_a_request_without_an_answer_is_told_all_the_same() -> None:
+    reader = LineReader()
+    reader.feed(printed("O 5 7 12 99 0 /fifo"))
+    assert reader.feed(printed(f"T {SECOND}")) == [Tick(SECOND)]
+    late = 5 * SECOND
+    assert reader.feed(printed(f"T {late}")) == [Opened(5, 7, 12, 0, UNKNOWN, "/fifo"), Tick(late)]
+    assert reader.feed(printed("Z 5 99 3")) == []
+    many = [reader.feed(printed(f"O {late} 7 12 {number} 0 /a")) for number in range(MAX_WAITING + 1)]
+    assert [line for lines in many for line in lines] == [Opened(late, 7, 12, 0, UNKNOWN, "/a")]
+
+
 def test_what_the_kernel_passed_over_is_read_from_its_descriptions(tmp_path: Path) -> None:
     words = "pos:\t0\nprog_type:\t{type}\nprog_jited:\t1\nrun_cnt:\t0\nrecursion_misses:\t{count}\ninsns:\t9\n"
     for number, (type_, count) in enumerate(((5, 3), (5, 40), (7, 500))):
@@ -150,4 +160,4 @@ def test_roots_that_could_mean_something_else_are_refused(root: str) -> None:
 
 
 def test_the_program_knows_the_depth_of_its_root() -> None:
-    assert 'dst_level == 3 && strncmp("/a/b/", str(args->dst_path), 5)' in program_for("/a/b")
+    assert 'dst_level == 3 && strncmp("/a/b/", str(args->dst_path), 5)' in program_for("/a/b", with_rings=False)

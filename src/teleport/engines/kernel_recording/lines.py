@@ -8,87 +8,23 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from teleport.engines.kernel_recording.program import MAX_ARGUMENTS, TEXT_SIZE
+from teleport.engines.kernel_recording.requests import UNKNOWN, Requests
+from teleport.engines.kernel_recording.seen import Command, Connected, Exit, Opened, Seen, Unmarked
 
 CUT = "…"
 _MAX_OPEN = 4096
 _PATIENCE = 2_000_000_000
 """Nanoseconds that the pieces of one command may lie apart."""
+_NOWHERE = "\\x00" * 16
+"""Where a connection comes from that is made through io_uring: nobody tells."""
 _RESTARTED = range(-516, -511)
 """Results of system calls that a signal interrupted, and which the kernel makes anew: nobody sees them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A program was executed; or was not, and `result` is the negative error number. `session` is a cgroup's id."""
-
-    at: int
-    session: int
-    pid: int
-    parent: int = 0
-    path: str = ""
-    arguments: tuple[str, ...] = ()
-    result: int = 0
-
-    @property
-    def program(self) -> str:
-        return os.path.basename(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """`status` is a wait status."""
-
-    at: int
-    session: int
-    pid: int
-    status: int
-    program: str
-
-    @property
-    def code(self) -> int:
-        """As a shell tells it: 128 and the signal for what a signal ended."""
-        signal = self.status & 0x7F
-        return 128 + signal if signal else (self.status >> 8) & 0xFF
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    at: int
-    session: int
-    pid: int
-    flags: int
-    result: int
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """`source` is empty where the socket had no address of its own."""
-
-    at: int
-    session: int
-    pid: int
-    result: int
-    source: str
-    address: str
-    port: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unmarked:
-    """A thread of this session cannot be followed: the kernel holds as many marks as it may."""
-
-    at: int
-    session: int
-    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +53,6 @@ class Marked:
     sessions: frozenset[int]
 
 
-Seen = Command | Exit | Opened | Connected | Unmarked
 Line = Seen | Lost | Ready | Tick | Marked
 
 
@@ -152,6 +87,7 @@ class LineReader:
     """`feed` takes one line of bpftrace's JSON. A line that is not understood counts as lost."""
 
     _open: dict[tuple[int, int], _Unfinished] = field(default_factory=dict)
+    _requests: Requests = field(default_factory=Requests)
 
     def feed(self, line: bytes) -> list[Line]:
         try:
@@ -192,7 +128,18 @@ class LineReader:
                     return []
                 return [Opened(int(at), int(session), int(pid), int(flags), int(result), _path(path))]
             case "N":
-                return _connected(text)
+                return [*_connected(text)]
+            case "O":
+                _, at, session, pid, number, flags, path = text.split(" ", 6)
+                opened = Opened(int(at), int(session), int(pid), int(flags), UNKNOWN, _path(path))
+                return [*self._requests.ask(int(number), opened)]
+            case "M":
+                _, at, session, pid, number, peer = text.split(" ")
+                told = _connected(f"N {at} {session} {pid} {UNKNOWN} {peer} 0 {_NOWHERE}")
+                return [done for one in told for done in self._requests.ask(int(number), one)]
+            case "Z":
+                _, at, number, result = text.split(" ")
+                return [*self._requests.answer(int(at), int(number), int(result))]
             case "U":
                 _, at, session, pid = text.split(" ")
                 return [Unmarked(int(at), int(session), int(pid))]
@@ -200,7 +147,7 @@ class LineReader:
 
     def _tick(self, at: int) -> list[Line]:
         late = [key for key in self._open if key[0] < at - _PATIENCE]
-        return [*(line for key in late for line in self._give_up(key)), Tick(at)]
+        return [*(line for key in late for line in self._give_up(key)), *self._requests.tick(at), Tick(at)]
 
     def _begin(self, text: str) -> list[Line]:
         _, at, session, pid, parent, size, path = text.split(" ", 6)
@@ -244,7 +191,7 @@ def _path(text: str) -> str:
     return shown(raw) + (CUT if len(raw) >= TEXT_SIZE - 1 else "")
 
 
-def _connected(text: str) -> list[Line]:
+def _connected(text: str) -> list[Connected]:
     """Unix sockets and other families are no network."""
     _, at, session, pid, result, address, own, own6 = text.split(" ")
     if int(result) in _RESTARTED:

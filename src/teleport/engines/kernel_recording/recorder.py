@@ -17,20 +17,9 @@ from typing import Protocol
 
 from teleport.engines.kernel_recording import groups
 from teleport.engines.kernel_recording.groups import SessionGroups
-from teleport.engines.kernel_recording.lines import (
-    Command,
-    Connected,
-    Exit,
-    Line,
-    Lost,
-    Marked,
-    Opened,
-    Ready,
-    Seen,
-    Tick,
-    Unmarked,
-)
-from teleport.engines.kernel_recording.requirements import KernelSettings
+from teleport.engines.kernel_recording.lines import Line, Lost, Marked, Ready, Tick
+from teleport.engines.kernel_recording.requirements import Bpftrace, KernelSettings
+from teleport.engines.kernel_recording.seen import Command, Connected, Exit, Opened, Seen, Unmarked
 from teleport.engines.kernel_recording.sequence import Sequence
 from teleport.engines.kernel_recording.tracer import Tracer
 from teleport.foundation import metrics
@@ -113,7 +102,7 @@ class KernelRecorder:
 
     name = "kernel recording"
 
-    def __init__(self, settings: KernelSettings, bpftrace: str, host_id: str, emitter: Emitter) -> None:
+    def __init__(self, settings: KernelSettings, bpftrace: Bpftrace, host_id: str, emitter: Emitter) -> None:
         self._settings = settings
         self._bpftrace = bpftrace
         self._emitter = emitter

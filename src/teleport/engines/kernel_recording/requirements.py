@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teleport.foundation.errors import Unsupported
+from teleport.foundation.logs import get_logger
+
+log = get_logger("kernel")
 
 TRACING = Path("/sys/kernel/tracing")
 BTF = Path("/sys/kernel/btf/vmlinux")
@@ -21,6 +24,17 @@ _NEEDED_EVENTS = (
     "sched/sched_process_exit",
     "syscalls/sys_enter_openat2",
 )
+_RINGS_OFF = Path("/proc/sys/kernel/io_uring_disabled")
+_RING_EVENTS = ("io_uring_create", "io_uring_submit_req", "io_uring_complete")
+_RING_TYPES = (
+    r"struct io_open \{[^}]*struct filename \*filename;[^}]*struct open_how how;",
+    r"struct io_connect \{[^}]*struct sockaddr \*addr;",
+    r"struct io_async_msghdr \{[^}]*struct iou_vec vec;[^}]*struct msghdr msg;",
+    r"struct io_kiocb \{(?s:.*?)void \*async_data;",
+    r"struct io_ring_ctx \{(?s:.*?)struct io_sq_data \*sq_data;",
+    r"struct io_sq_data \{[^}]*struct task_struct \*thread;",
+)
+_LIST_TIMEOUT = 60
 _ROOT = re.compile(r"/[A-Za-z0-9._/-]{0,38}")
 
 
@@ -46,8 +60,17 @@ def check_root(root: str) -> str:
     return ""
 
 
-def make_ready(settings: KernelSettings) -> str:
-    """Mount what is not mounted yet, make the folder of cgroups. The path of bpftrace. Raises Unsupported."""
+@dataclass(frozen=True)
+class Bpftrace:
+    """The program that asks the kernel, and what this kernel lets it ask."""
+
+    path: str
+    sees_rings: bool
+    """Also what is done through io_uring."""
+
+
+def make_ready(settings: KernelSettings) -> Bpftrace:
+    """Mount what is not mounted yet, make the folder of cgroups. Raises Unsupported."""
     if os.geteuid() != 0:
         raise _impossible("teleport does not run as root")
     bpftrace = shutil.which("bpftrace")
@@ -68,7 +91,32 @@ def make_ready(settings: KernelSettings) -> str:
         settings.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _impossible(f"{settings.folder}: {error.strerror}") from error
-    return bpftrace
+    return Bpftrace(bpftrace, _sees_rings(bpftrace))
+
+
+def _sees_rings(bpftrace: str) -> bool:
+    """Whether the kernel tells of requests made through io_uring, and describes them as `program` expects."""
+    events = TRACING / "events" / "io_uring"
+    if not events.exists():
+        return False  # a kernel without io_uring
+    if all((events / event).exists() for event in _RING_EVENTS) and _describes_requests(bpftrace):
+        return True
+    if not _RINGS_OFF.exists() or _RINGS_OFF.read_text().strip() != "2":
+        log.warning(
+            "what sessions do through io_uring is not told, as this kernel does not describe it as expected; where "
+            "that matters, switch io_uring off: sysctl kernel.io_uring_disabled=2 (Linux 6.6 and later)"
+        )
+    return False
+
+
+def _describes_requests(bpftrace: str) -> bool:
+    command = [bpftrace, "-v", "-l", "struct io_*"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_LIST_TIMEOUT, check=False)  # noqa: S603 - fixed
+    except (OSError, subprocess.SubprocessError):
+        return False
+    described = done.stdout.decode(errors="replace")
+    return all(re.search(pattern, described) for pattern in _RING_TYPES)
 
 
 def _mount(kind: str, where: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from operator import attrgetter
 
-from teleport.engines.kernel_recording.lines import Seen
+from teleport.engines.kernel_recording.seen import Seen
 
 MAX_HELD = 20_000
 _WHEN = attrgetter("at")

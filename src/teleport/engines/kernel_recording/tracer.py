@@ -13,6 +13,7 @@ from pathlib import Path
 
 from teleport.engines.kernel_recording.lines import Line, LineReader
 from teleport.engines.kernel_recording.program import MAX_TASKS, TEXT_SIZE, program_for
+from teleport.engines.kernel_recording.requirements import Bpftrace
 
 Take = Callable[[list[Line]], Awaitable[None]]
 SILENCE = 60.0
@@ -32,8 +33,9 @@ _HARMLESS = "RLIMIT_MEMLOCK"
 class Tracer:
     """`run` once."""
 
-    def __init__(self, bpftrace: str, root: str, pages: int) -> None:
-        self._words = (bpftrace, "-B", "line", "-f", "json", "-e", program_for(root))
+    def __init__(self, bpftrace: Bpftrace, root: str, pages: int) -> None:
+        program = program_for(root, with_rings=bpftrace.sees_rings)
+        self._words = (bpftrace.path, "-B", "line", "-f", "json", "-e", program)
         self._pages = pages
         self._process: asyncio.subprocess.Process | None = None
         self._complaint = b""

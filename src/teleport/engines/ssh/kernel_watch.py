@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import msgspec
 
-from teleport.engines.kernel_recording.lines import Command, Connected, Exit, Opened, Seen
 from teleport.engines.kernel_recording.recorder import Watch
+from teleport.engines.kernel_recording.seen import Command, Connected, Exit, Opened, Seen
 from teleport.engines.ssh.visit import Visit
 from teleport.model.events.base import Event, SessionEvent
 from teleport.model.events.session import CommandExecuted, FileOpened, NetworkConnected, ProcessExited
