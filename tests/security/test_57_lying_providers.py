@@ -5,6 +5,7 @@ The provider is a real server. Each refusal reads the same to the person and has
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 from auth_cluster import auth_cluster
 from openid_provider import Claims, OpenIdProvider
-from single_sign_on import connect, failures, log_in
+from single_sign_on import connect, failures, log_in, start
 
 from teleport.auth.sso.oidc import REFUSAL
 from teleport.auth.sso.provider import MAX_ANSWER
 from teleport.credentials import x509
+from teleport.credentials.jwt import key_id
 from teleport.credentials.keys import PrivateKey
 from teleport.foundation.errors import NotAuthenticated
 from teleport.model.resources.user import User
@@ -178,3 +180,32 @@ async def test_how_and_when_somebody_logged_in_there_is_demanded(tmp_path: Path)
                 await log_in(cluster, provider)
             provider.claims = {"acr": "mfa", "auth_time": now}
             assert (await log_in(cluster, provider)).username == "alice@example.com"
+
+
+async def test_keys_that_a_provider_takes_out_sign_nothing_more(tmp_path: Path) -> None:
+    """A new key is found by its name; the old one is forgotten with the list it stood in."""
+    async with auth_cluster(tmp_path) as cluster:
+        with OpenIdProvider() as provider:
+            await connect(cluster, provider)
+            old, new = provider.keys[0], PrivateKey.generate("rsa-2048")
+            await log_in(cluster, provider)
+            provider.keys = [new]
+            cluster.clock.advance(REST)
+            provider.forge = lambda provider, claims: provider.sign(claims, new, kid=key_id(new.public))
+            assert (await log_in(cluster, provider)).username == "alice@example.com"
+            provider.forge = lambda provider, claims: provider.sign(claims, old, kid=key_id(old.public))
+            with pytest.raises(NotAuthenticated):
+                await log_in(cluster, provider)
+
+
+async def test_strangers_do_not_make_the_cluster_ask_a_provider_without_end(tmp_path: Path) -> None:
+    async with auth_cluster(tmp_path) as cluster:
+        with OpenIdProvider(discovery={"issuer": "https://accounts.example.com"}) as provider:
+            await connect(cluster, provider)
+            outcomes = await asyncio.gather(*(start(cluster) for _ in range(10)), return_exceptions=True)
+            assert all(isinstance(outcome, NotAuthenticated) for outcome in outcomes)
+            assert len(provider.calls) == 1
+            cluster.clock.advance(REST)
+            provider.discovery = {}
+            await asyncio.gather(*(start(cluster) for _ in range(10)))
+            assert len(provider.calls) == 2

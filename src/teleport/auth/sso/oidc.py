@@ -185,7 +185,6 @@ class OidcLogins:
             nonce=random_token(32),
             verifier=random_token(32),
             redirect=redirect_url(spec, proxy_host),
-            address=caller.address,
             network=network_of(caller.address),
             browser=browser,
             next=next_page,
@@ -242,7 +241,6 @@ class OidcLogins:
             client=client,
             attributes=outcome.attributes,
             applied_login_rules=outcome.applied,
-            network=waiting.network,
         )
         await self._waiting.put(ticket, proved)
         return _sealed(client, SealedAnswer(ticket=ticket))

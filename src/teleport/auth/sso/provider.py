@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote_plus, urlencode
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -19,7 +20,7 @@ from teleport.credentials import tls_contexts
 from teleport.credentials.jwt import NamedKey
 from teleport.credentials.key_sets import read_key_set
 from teleport.foundation.clock import Clock
-from teleport.foundation.errors import BadParameter, NotAuthenticated, Unavailable
+from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unavailable
 from teleport.model.resources.oidc_connector import OIDCConnectorSpec
 from teleport.net.http_client import HttpClient
 
@@ -46,7 +47,6 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     id_token: str
     access_token: str = ""
-    token_type: str = ""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -60,12 +60,23 @@ class _Kept(msgspec.Struct):
     keys_read: float = 0.0
 
 
+class _Failed(msgspec.Struct):
+    problem: TeleportError
+    at: float
+
+
 class Providers:
-    """All providers that connectors name; what they say of themselves is kept for five minutes."""
+    """All providers that connectors name; what they say of themselves is kept for five minutes.
+
+    Strangers start logins: however many do, a provider is asked by one at a time, and one that fails is left alone
+    for some seconds.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._failed: dict[str, _Failed] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def discover(self, issuer: str) -> Discovered:
         """Raises Unavailable, and BadParameter for a document of another issuer."""
@@ -114,18 +125,46 @@ class Providers:
         return claims
 
     async def _known(self, issuer: str) -> _Kept:
-        kept, now = self._kept.get(issuer), self._clock.monotonic()
+        kept = self._fresh(issuer)
+        if kept is not None:
+            return kept
+        turn = self._turns.get(issuer)
+        if turn is None:
+            turn = self._turns[issuer] = asyncio.Lock()
+        async with turn:
+            return self._fresh(issuer) or await self._read(issuer)
+
+    def _fresh(self, issuer: str) -> _Kept | None:
+        """Raises as the last attempt did, a moment ago."""
+        kept, failed, now = self._kept.get(issuer), self._failed.get(issuer), self._clock.monotonic()
         if kept is not None and now - kept.read < KEPT:
             return kept
-        document = await _fetch(issuer, "GET", issuer.rstrip("/") + _WELL_KNOWN, "spec.issuer_url")
-        found = _decoded(document, Discovered, "discovery document")
-        if found.issuer != issuer:
-            raise BadParameter(f"discovery document: it is of issuer {found.issuer[:200]!r}, expected {issuer!r}")
-        Destination.read(found.authorization_endpoint, "authorization_endpoint")
-        self._kept[issuer] = kept = _Kept(found, now)
+        if failed is not None and now - failed.at < REREAD_AFTER:
+            raise failed.problem
+        return None
+
+    async def _read(self, issuer: str) -> _Kept:
+        try:
+            found = await _discovered(issuer)
+        except TeleportError as problem:
+            if len(self._failed) >= _MAX_PROVIDERS:
+                self._failed.clear()
+            self._failed[issuer] = _Failed(problem, self._clock.monotonic())
+            raise
+        self._failed.pop(issuer, None)
+        self._kept[issuer] = kept = _Kept(found, self._clock.monotonic())
         while len(self._kept) > _MAX_PROVIDERS:
             self._kept.popitem(last=False)
         return kept
+
+
+async def _discovered(issuer: str) -> Discovered:
+    document = await _fetch(issuer, "GET", issuer.rstrip("/") + _WELL_KNOWN, "spec.issuer_url")
+    found = _decoded(document, Discovered, "discovery document")
+    if found.issuer != issuer:
+        raise BadParameter(f"discovery document: it is of issuer {found.issuer[:200]!r}, expected {issuer!r}")
+    Destination.read(found.authorization_endpoint, "authorization_endpoint")
+    return found
 
 
 async def _fetch(

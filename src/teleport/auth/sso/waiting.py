@@ -45,7 +45,6 @@ class OpenLogin(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     verifier: str
     redirect: str
-    address: str
     network: str
     browser: str = ""
     next: str = ""
@@ -60,7 +59,6 @@ class ProvedLogin(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientLogin
     attributes: dict[str, tuple[str, ...]] = {}
     applied_login_rules: tuple[str, ...] = ()
-    network: str = ""
 
 
 Waiting = TypeVar("Waiting", OpenLogin, ProvedLogin)
