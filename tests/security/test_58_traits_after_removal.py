@@ -60,3 +60,25 @@ async def test_it_gives_nothing_in_certificates_and_web_sessions_from_before(tmp
             provider.claims = {"groups": ["dev", "ops"]}
             again = cluster.client((await log_in(cluster, provider)).tls_cert)
             await again.call(certificates.ISSUE, wanted)
+
+
+async def test_whoever_is_in_no_group_any_more_keeps_nothing_of_earlier_logins(tmp_path: Path) -> None:
+    async with auth_cluster(tmp_path) as cluster:
+        with OpenIdProvider() as provider:
+            await connect(cluster, provider)
+            before = cluster.client((await log_in(cluster, provider)).tls_cert)
+            keys = key_pair()
+            wanted = certificates.IssueCertificates(ssh_public_key=keys.ssh, tls_public_key=keys.tls)
+
+            # another subject that the provider gives nothing takes nothing from the first
+            provider.claims = {"groups": None, "sub": "subject-of-bob"}
+            with pytest.raises(NotAuthenticated):
+                await log_in(cluster, provider)
+            await before.call(certificates.ISSUE, wanted)
+
+            provider.claims = {"groups": None}
+            with pytest.raises(NotAuthenticated):
+                await log_in(cluster, provider)
+            with pytest.raises(AccessDenied, match="log in again"):
+                await before.call(certificates.ISSUE, wanted)
+            assert (await cluster.store.get(User, "alice@example.com")).spec.roles == []

@@ -31,8 +31,8 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     connector: str
     name: str
     subject: str
-    roles: tuple[str, ...]
     traits: dict[str, tuple[str, ...]]
+    roles: tuple[str, ...] = ()
 
 
 async def account_of(cluster: Cluster, caller: Caller, proved: Proved) -> User:
@@ -57,6 +57,13 @@ async def account_of(cluster: Cluster, caller: Caller, proved: Proved) -> User:
     raise Unavailable(f"user {proved.name!r} is being changed by many at once; try again")
 
 
+async def take_back(cluster: Cluster, caller: Caller, proved: Proved) -> None:
+    """Whom the provider gives no role any more keeps none of an earlier login. Somebody else's account stays."""
+    old = await cluster.store.find(User, proved.name)
+    if is_account_of(old, proved.connector) and _is_of_subject(old, proved):
+        await account_of(cluster, caller, msgspec.structs.replace(proved, roles=()))
+
+
 def is_account_of(user: User | None, connector: str) -> bool:
     """Whether a user is one of this connector's."""
     created = user.spec.created_by.connector if user is not None and user.spec.created_by is not None else None
@@ -70,11 +77,15 @@ def _check_owner(proved: Proved, old: User | None) -> None:
         raise AccessDenied(f"the name {proved.name!r} belongs to a local user")
     if not is_account_of(old, proved.connector):
         raise AccessDenied(f"the name {proved.name!r} belongs to a user of another connector")
-    known = [one.user_id for one in old.spec.oidc_identities if one.connector_id == proved.connector]
-    if proved.subject not in known:
+    if not _is_of_subject(old, proved):
         raise AccessDenied(
             f"the name {proved.name!r} belongs to another subject of this provider, not to {proved.subject!r}"
         )
+
+
+def _is_of_subject(user: User | None, proved: Proved) -> bool:
+    known = user.spec.oidc_identities if user is not None else []
+    return (proved.connector, proved.subject) in [(one.connector_id, one.user_id) for one in known]
 
 
 async def _made(cluster: Cluster, proved: Proved, old: User | None) -> User:

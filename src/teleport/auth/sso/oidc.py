@@ -32,7 +32,7 @@ from teleport.auth.cluster import Cluster
 from teleport.auth.limits import network_of
 from teleport.auth.login_rules import rewritten
 from teleport.auth.outgoing import is_loopback
-from teleport.auth.sso.accounts import TYPE, Proved, account_of, is_account_of
+from teleport.auth.sso.accounts import TYPE, Proved, account_of, is_account_of, take_back
 from teleport.auth.sso.connectors import check_connector, connector_of, max_age_of, redirect_url
 from teleport.auth.sso.provider import Providers
 from teleport.auth.sso.waiting import ClientLogin, OpenLogin, ProvedLogin, WaitingLogins
@@ -224,14 +224,13 @@ class OidcLogins:
             policy.check_email(claims)
         made = await rewritten(self._cluster, outcome.attributes)
         outcome.applied = made.applied
-        proved = Proved(
-            connector=connector.name,
-            name=outcome.user,
-            subject=subject,
-            roles=policy.roles_of(spec.claims_to_roles, made.traits),
-            traits=made.traits,
-        )
-        return await account_of(self._cluster, caller, proved)
+        proved = Proved(connector=connector.name, name=outcome.user, subject=subject, traits=made.traits)
+        try:
+            roles = policy.roles_of(spec.claims_to_roles, made.traits)
+        except AccessDenied:
+            await take_back(self._cluster, caller, proved)
+            raise
+        return await account_of(self._cluster, caller, msgspec.structs.replace(proved, roles=roles))
 
     async def _ticket(self, waiting: OpenLogin, client: ClientLogin, user: User, outcome: _Outcome) -> LoginAnswer:
         ticket = random_token(32)
