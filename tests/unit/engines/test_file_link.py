@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -41,11 +42,11 @@ class Clerk:
 class Link:
     """Both ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_asked: bool = True) -> None:
         self.clerk = Clerk()
         self.tasks = TaskOwner("link")
         self.broken: list[bool] = []
-        self.ours = FileLink(self.clerk, self.tasks, lambda: self.broken.append(True))
+        self.ours = FileLink(self.clerk, self.tasks, lambda: self.broken.append(True), is_asked=is_asked)
         assert self.ours.theirs is not None
         self.server: socket.socket = self.ours.theirs.dup()
         self.ours.hand_over()
@@ -66,13 +67,25 @@ class Link:
                 await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def link() -> AsyncIterator[Link]:
-    made = Link()
+@contextlib.asynccontextmanager
+async def opened(*, is_asked: bool) -> AsyncIterator[Link]:
+    made = Link(is_asked=is_asked)
     yield made
     made.server.close()
     made.ours.finish()
     await made.tasks.close()
+
+
+@pytest.fixture
+async def link() -> AsyncIterator[Link]:
+    async with opened(is_asked=True) as made:
+        yield made
+
+
+@pytest.fixture
+async def teller() -> AsyncIterator[Link]:
+    async with opened(is_asked=False) as made:
+        yield made
 
 
 async def test_what_is_told_is_taken_without_an_answer_as_well(link: Link) -> None:
@@ -81,13 +94,20 @@ async def test_what_is_told_is_taken_without_an_answer_as_well(link: Link) -> No
     await link.until_taken("a", "b")
 
 
-async def test_what_was_heard_is_taken_as_soon_as_an_answer_has_gone(link: Link) -> None:
-    link.tell("a")
-    await asyncio.sleep(0)  # it is heard in this turn or the next, and taken by the call or by the time
-    link.ours.take_heard()
-    await link.until_taken("a")
-    link.ours.take_heard()
-    assert link.clerk.taken == ["a"]
+async def test_a_server_that_only_tells_loses_nothing_whether_it_pauses_or_not(link: Link, teller: Link) -> None:
+    for one in (link, teller):
+        told: list[str] = []
+        for count in (1, 200, 0, 3):
+            for _ in range(count):
+                told.append(str(len(told)))
+                one.tell(told[-1])
+            await one.until_taken(*told)
+            await asyncio.sleep(0.03)  # it may look once more, and then waits to be woken
+        one.tell("last")
+        one.server.close()
+        await one.until_taken(*told, "last")
+        one.ours.finish()
+        assert one.clerk.taken == [*told, "last"]
 
 
 async def test_a_question_comes_behind_all_that_was_told_before_it(link: Link) -> None:

@@ -197,7 +197,9 @@ class FileCopy(CopyClerk):
         """Raises Unavailable, AccessDenied."""
         visit, rules = self._visit, self._visit.admission.options.file_rules
         self.is_governed = rules.are_set
-        self._link = FileLink(self, visit.tasks, lambda: self.on_end("the server of files broke its word"))
+        self._link = FileLink(
+            self, visit.tasks, lambda: self.on_end("the server of files broke its word"), is_asked=self.is_governed
+        )
         assert self._link.theirs is not None
         process = await spawner.serve_files(
             user,
@@ -211,11 +213,6 @@ class FileCopy(CopyClerk):
         )
         self._link.hand_over()
         return process
-
-    def take_down(self) -> None:
-        """An answer has gone to the client: tell the log what was done for it."""
-        if self._link is not None:
-            self._link.take_heard()
 
     def end(self) -> None:
         """The server has ended: take what is left, and sum up."""

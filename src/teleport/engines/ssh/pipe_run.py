@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Protocol
 
@@ -34,7 +33,6 @@ class PipeRun:
         self._tap = tap
         self.borrows_input = tap is None
         self._input_holds: set[str] = set()
-        self._loop = asyncio.get_running_loop()
         if channel.copy is not None:
             channel.copy.on_end = self._on_leave
         self._program = channel.visit.backend.program(channel, self)
@@ -74,8 +72,6 @@ class PipeRun:
         if self._tap is not None:
             self._tap.hear_server(output)
         self._channel.show(output)
-        if self._channel.copy is not None:  # soon, not now: what is shown goes out at the end of this turn
-            self._loop.call_soon(self._channel.copy.take_down)
 
     def show_error(self, output: bytes) -> None:
         self._channel.show_error(output)
