@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from teleport.auth.access_lists.grants import granted_roles
+from teleport.auth.access_lists.grants import granted_roles, withdraw
 from teleport.auth.access_lists.members import ListMembers
 from teleport.auth.access_lists.rules import all_lists, check_list, check_member
 from teleport.auth.caller import Caller
@@ -80,6 +80,10 @@ async def _write_user(ground: Ground, caller: Caller, new: Resource, old: Resour
         await ground.users.forget_secrets(new.name)
     if previous is not None and previous.spec.created_by is not None:
         new.spec.created_by = previous.spec.created_by  # who made a user is not for editing
+    if previous is not None:
+        # before the write: a role that is taken counts as taken only while the user does not have it
+        taken = set(previous.spec.roles) - set(new.spec.roles)
+        await withdraw(ground.cluster, new.name, sorted(taken), {})
 
 
 async def _delete_user(ground: Ground, caller: Caller, old: Resource) -> None:

@@ -10,7 +10,9 @@ import pytest
 from auth_cluster import TestCluster
 
 from teleport.api.messages import address_name, encode_call
+from teleport.api.route import Empty
 from teleport.api.routes import resources as routes
+from teleport.api.routes.cluster import WHO_AM_I
 from teleport.foundation.errors import (
     AccessDenied,
     AlreadyExists,
@@ -201,6 +203,23 @@ async def test_a_lock_ends_what_its_user_may_do_at_once(cluster: TestCluster) ->
     assert (await editor.get(Lock, "stop")).spec.created_by == "alice"
     (event,) = await cluster.events("lock.created")
     assert event["target"] == {"user": "bob"}
+
+
+async def test_a_role_that_is_taken_from_a_user_is_worth_nothing_in_certificates_from_before(
+    cluster: TestCluster,
+) -> None:
+    admin = await cluster.admin()
+    alice = await cluster.person("alice", "access", "auditor")
+    user = await admin.get(User, "alice")
+    user.spec.roles = ["access"]
+    user = await admin.put(user)
+    with pytest.raises(AccessDenied, match='role "auditor" was taken from you'):
+        await alice.call(WHO_AM_I, Empty())
+    again = await cluster.log_in(cluster.people["alice"])
+    assert (await again.call(WHO_AM_I, Empty())).roles == ("access",)
+    user.spec.roles = ["access", "auditor"]
+    await admin.put(user)
+    assert (await alice.call(WHO_AM_I, Empty())).roles == ("access", "auditor")
 
 
 async def test_a_deleted_user_is_refused_and_leaves_nothing(cluster: TestCluster) -> None:

@@ -1,5 +1,5 @@
 """What a user holds by access lists, as told at the last login and at each change since; and what was taken back,
-by a list or by the provider that the user logs in with.
+by a list, by the provider that the user logs in with, or by whoever changed the user.
 
 Certificates outlive a membership. Whoever admits people asks `withdrawn_from`, so that they do not get on with it.
 """
@@ -52,7 +52,7 @@ class UserLoginState(Resource):
         for role in identity.roles:
             until = spec.withdrawn_roles.get(role)
             if until is not None and until > now and role not in own:
-                return f'role "{role}" came by {_GIVER} you are no longer in: log in again'
+                return f'role "{role}" was taken from you, or came by {_GIVER} you are no longer in: log in again'
         for trait, until_by_value in spec.withdrawn_traits.items():
             kept = {*(user.spec.traits.get(trait, ()) if user else ()), *spec.access_list_traits.get(trait, ())}
             for value in identity.traits.get(trait, ()):
