@@ -169,12 +169,16 @@ def write_keys(paths: KeyPaths, credentials: Credentials, cluster: str) -> None:
 
 
 def record_of(credentials: Credentials) -> login_record.LoginRecord:
+    return login_record.of_certificate(credentials.tls_certificate, permits_of(credentials.ssh_certificate))
+
+
+def permits_of(ssh_certificate: str) -> tuple[str, ...]:
+    """What an SSH certificate lets its holder ask a server for."""
     try:
-        extensions = tuple(sorted(ssh_certificates.read_user(credentials.ssh_certificate).extensions))
+        extensions = ssh_certificates.read_user(ssh_certificate).extensions
     except TeleportError:
-        extensions = ()
-    plain = tuple(name for name in extensions if name.startswith("permit-"))
-    return login_record.of_certificate(credentials.tls_certificate, plain)
+        return ()
+    return tuple(name for name in sorted(extensions) if name.startswith("permit-"))
 
 
 def remember_hosts(path: str, proxy: str, signers: tuple[routes.HostSigner, ...]) -> None:

@@ -74,8 +74,10 @@ def show_alerts(account: Account) -> None:
 
 def _of_identity(options: Namespace) -> int:
     """What the certificate in an identity file says."""
+    from teleport.client.login import permits_of
+
     identity = identity_file.load(options.identity)
-    record = login_record.of_certificate(identity.tls_certificate)
+    record = login_record.of_certificate(identity.tls_certificate, permits_of(identity.ssh_certificate))
     host, port = split_proxy(options.proxy) if options.proxy else ("", None)
     url = f"https://{join_address(host, port or DEFAULT_WEB_PORT)}" if host else ""
     now = SystemClock().now()

@@ -94,7 +94,7 @@ class Forwards:
         try:
             far = await connect()
         except (TeleportError, OSError, TimeoutError, UnicodeError, OverflowError) as error:
-            reason = str(error) or "it took too long"
+            reason = (error.strerror if isinstance(error, OSError) else "") or str(error) or "it took too long"
             self._audit.port_failed(where, reason)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, reason) from error
         self._audit.port_opened(where)

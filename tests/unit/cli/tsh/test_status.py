@@ -124,6 +124,7 @@ def test_an_identity_file_is_shown_without_a_login(home: Path, capsys: pytest.Ca
         assert tsh("-i", str(home / "id"), "status") == status
         told = capsys.readouterr()
         assert "Logged in as: alice" in told.out
+        assert "permit-pty" in told.out.partition("Extensions:")[2]
         assert "not logged in" not in told.err
     assert tsh("-i", str(home / "id"), "--proxy=tele.example", "status", "--format=json") == 1
     assert json.loads(capsys.readouterr().out)["active"]["profile_url"] == "https://tele.example:3080"
