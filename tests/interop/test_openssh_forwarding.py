@@ -146,6 +146,7 @@ async def test_a_service_that_is_not_there_is_told(here: Site) -> None:
         assert await say(port, b"") == b""
         (event,) = await here.log.wait_for("port", "T3003E")
         assert event.addr == f"127.0.0.1:{nobody}"
+        assert event.error == "Connection refused"
 
 
 async def test_forwards_are_refused_where_roles_forbid_them(here: Site, echo: int) -> None:
