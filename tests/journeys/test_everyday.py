@@ -178,6 +178,14 @@ def test_forms_of_credentials_that_are_not_built_are_named(cluster: Cluster, tmp
         assert f"--format={form} is known, and not built yet: use file, openssh or tls" in refused.err
 
 
+def test_credentials_for_longer_than_roles_allow_say_until_when(
+    cluster: Cluster, alice: Person, tmp_path: Path
+) -> None:
+    words = ("auth", "sign", "--user=alice", "--overwrite", f"--out={tmp_path / 'id'}")
+    assert cluster.tctl(*words, "--ttl=1h").ok().err == ""
+    assert re.search(r"NOTE: valid until 20\d\d-.*Z, not for 1000h", cluster.tctl(*words, "--ttl=1000h").ok().err)
+
+
 def test_credentials_for_stock_ssh_and_for_curl(
     cluster: Cluster, alice: Person, agent: Agent, tmp_path: Path
 ) -> None:

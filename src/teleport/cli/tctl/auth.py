@@ -20,6 +20,7 @@ from teleport.client.files import write_private
 from teleport.client.identity_file import IdentityFile
 from teleport.credentials.keys import PrivateKey
 from teleport.foundation import durations
+from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import BadParameter, Unsupported
 
 USER_FORMATS = ("file", "openssh", "tls")
@@ -28,6 +29,7 @@ _TYPES = (
     "openssh", "saml-idp", "jwt", "spiffe", "tls-spiffe", "windows",
 )  # fmt: skip
 _BINARY = ("tls-user-der", "db-der", "db-client-der", "windows")
+_TOLERANCE = timedelta(minutes=2)
 _LATER = (
     "db", "kubernetes", "mongodb", "cockroach", "redis", "snowflake", "elasticsearch", "cassandra", "scylla",
     "oracle", "windows",
@@ -111,6 +113,9 @@ def _sign_user(client: SyncClient, options: Namespace, ttl: timedelta) -> list[s
         ttl=ttl,
     )
     issued = client.call(routes.ISSUE, request)
+    if issued.expires is not None and issued.expires < SystemClock().now() + ttl - _TOLERANCE:
+        until = output.utc_time(issued.expires)
+        print(f"NOTE: valid until {until}, not for {options.ttl}: roles and cluster allow no more", file=sys.stderr)
     signers = issued.host_signers
     identity = IdentityFile(
         key.pem(),
@@ -136,7 +141,7 @@ def authority_key(line: bytes) -> str:
 
 def _sign_host(client: SyncClient, options: Namespace, ttl: timedelta) -> list[str]:
     if options.format not in ("file", "openssh"):
-        raise BadParameter(f"--format={options.format} is not for hosts, expected openssh or db")
+        raise BadParameter(f"--format={options.format} is not for hosts, expected file or openssh")
     key = PrivateKey.generate("ed25519")
     request = routes.IssueHostCertificate(
         ssh_public_key=key.public.ssh().encode(), principals=words(options.host), ttl=ttl
