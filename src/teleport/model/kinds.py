@@ -237,6 +237,11 @@ RBAC_ONLY = frozenset(
 )  # fmt: skip
 """Words that only `rules` of roles use besides the kinds."""
 
+RULE_VERBS = (
+    "list", "read", "readnosecrets", "create", "update", "delete", "rotate", "use", "enroll", "create_enroll_token",
+)  # fmt: skip
+"""What `rules` of roles let somebody do."""
+
 _NAMES: dict[str, Kind] = {word: kind for kind in _ALL for word in (kind.name, *kind.aliases)}
 
 
@@ -248,6 +253,14 @@ def kind_named(text: str) -> Kind:
             f"kind {text[:80]!r} is not known; a resource is named as type/name, for example role/access"
         )
     return found
+
+
+def action_on(verb: str, text: str) -> str:
+    """The word for the kind in `rules` of roles. Raises BadParameter for a verb or a kind that no rule could name."""
+    if verb not in RULE_VERBS:
+        raise BadParameter(f"verb {verb[:80]!r} is not known, expected one of {', '.join(RULE_VERBS)}")
+    word = text.strip().lower()
+    return word if word in RBAC_ONLY else kind_named(word).name
 
 
 def parse_ref(text: str) -> ResourceRef:

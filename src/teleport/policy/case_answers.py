@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from teleport.foundation.errors import BadParameter, NotFound
-from teleport.model.kinds import kind_named
+from teleport.model.kinds import action_on, kind_named
 from teleport.model.resource import Metadata
 from teleport.model.resources.access_request import (
     AccessRequest,
@@ -228,7 +228,7 @@ def _visible(asking: _Asking, question: VisibleQuestion) -> Answer:
 def _action(asking: _Asking, question: ActionQuestion) -> Answer:
     resource = asking.world.find(question.resource) if question.resource else None
     context = ActionContext(resource=resource, session=_session_fields(question.session))
-    kind = question.kind
+    kind = action_on(question.verb, question.kind)
     explanation = explain_action(asking.role_set, question.verb, kind, context, resource.name if resource else "")
     return _decided(explanation.decision, explanation)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from teleport.foundation.errors import NotFound
+from teleport.model.kinds import RULE_VERBS
 from teleport.model.resource import Resource
 from teleport.model.resources.node import Node
 from teleport.model.resources.role import Role
@@ -23,7 +24,6 @@ from teleport.policy.role_set import RoleSet
 from teleport.policy.world import World
 
 KINDS = ("node", "db", "kube_cluster", "app", "windows_desktop")
-VERBS = ("list", "read", "readnosecrets", "create", "update", "delete", "rotate", "use", "enroll")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +128,7 @@ def _words(role_set: RoleSet, resource: Resource) -> Iterator[str]:
 
 
 def _verbs(role_set: RoleSet, kinds: Sequence[str]) -> frozenset[tuple[str, str]]:
-    return frozenset((verb, kind) for kind in kinds for verb in VERBS if may_any(role_set, verb, kind).allowed)
+    return frozenset((verb, kind) for kind in kinds for verb in RULE_VERBS if may_any(role_set, verb, kind).allowed)
 
 
 def _changes(found: dict[tuple[str, str], list[str]], verbs: Iterable[tuple[str, str]]) -> tuple[Change, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teleport.foundation.errors import BadParameter
-from teleport.model.kinds import KINDS, RBAC_ONLY, kind_named, parse_ref, parse_refs
+from teleport.model.kinds import KINDS, RBAC_ONLY, action_on, kind_named, parse_ref, parse_refs
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
@@ -105,3 +105,11 @@ def test_singletons_name_themselves() -> None:
     assert len(singles) == 14
     for name in singles:
         assert KINDS[name].type().name == singles[name]
+
+
+def test_an_action_is_of_a_verb_and_a_kind_that_rules_may_name() -> None:
+    assert [action_on("read", word) for word in ("role", "Roles", "session")] == ["role", "role", "session"]
+    with pytest.raises(BadParameter, match="verb 'fly' is not known, expected one of list, read"):
+        action_on("fly", "role")
+    with pytest.raises(BadParameter, match="kind 'rolle' is not known"):
+        action_on("read", "rolle")

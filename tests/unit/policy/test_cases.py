@@ -241,6 +241,8 @@ ANSWERS = [
     ("template: {text: '{{bad'}", "error"),
     ("user: alice, access: {resource: node/absent}", "error"),
     ("as_roles: [absent], options: {}", "error"),
+    ("as_roles: [editor], action: {verb: fly, kind: role}", "error"),
+    ("as_roles: [editor], action: {verb: read, kind: rolle}", "error"),
 ]
 
 

@@ -11,7 +11,7 @@ from teleport.cli.arguments import Arguments
 from teleport.cli.tctl import access_world
 from teleport.cli.tctl.connection import connect
 from teleport.foundation.errors import BadParameter
-from teleport.model.kinds import KINDS
+from teleport.model.kinds import KINDS, action_on
 from teleport.model.values import size_of
 from teleport.policy import explanations
 from teleport.policy.actions import ActionContext
@@ -87,7 +87,7 @@ def _explain(client: SyncClient, options: Namespace) -> Explanation:
     roles = _words(options.as_roles)
     role_set = world.role_set(options.user or "nobody", now, as_roles=roles).at(now)
     if found is None or (options.verb and not options.object):
-        kind = options.kind or (found.kind if found else "")
+        kind = action_on(options.verb, options.kind or (found.kind if found else ""))
         context = ActionContext(resource=found)
         return explain_action(role_set, options.verb, kind, context, found.name if found else "")
     if found.kind not in SELECTORS:
