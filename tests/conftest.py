@@ -10,10 +10,15 @@ from collections.abc import Callable
 import pytest
 import uvloop
 from harness.own_mounts import keep_host_as_it_is
+from hypothesis import settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell that puts us in the background says so; programs that tests interrupt would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# how long an example takes says more of what else the machine does than of the code
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
