@@ -24,6 +24,9 @@ _TICK = 1.0
 _BUSY_TICK = 0.1
 _MAX_EVENTS = 256
 _PLENTY = 512 << 10  # bytes in a turn that were worth waking up for
+_WORTHWHILE = 128 << 10  # that a pause should bring, where the pace is known
+_LONGEST = 5  # times `gather`
+_LITTLE = 16 << 10  # bytes in a turn that are a question or an answer, for which others wait
 
 Command = Callable[[], None]
 
@@ -31,8 +34,8 @@ Command = Callable[[], None]
 class Lane:
     """Runs flows until told to let go of them. Methods without a leading underscore may be called by any thread.
 
-    With `gather`, it lets so many seconds' bytes come together after a turn that moved few: a bulk flow whose sender
-    is no faster would else wake it for every packet.
+    With `gather`, it lets so many seconds' bytes come together after a turn that moved few, and more while they come
+    slowly: a bulk flow whose sender is no faster would else wake it for every packet.
 
     `on_end` is told of each flow that ended, `on_sample` of each flow that moved and how many bytes since the last
     look, a tenth of a second ago; both in the lane's thread.
@@ -48,6 +51,7 @@ class Lane:
     ) -> None:
         self.name = name
         self._gather = gather
+        self._pause = gather
         self._on_end = on_end
         self._on_sample = on_sample
         self._epoll = select.epoll()
@@ -102,7 +106,7 @@ class Lane:
                 now = time.monotonic()
                 moved = self._turn(events, now)
                 if self._gather and 0 < moved < _PLENTY:
-                    time.sleep(self._gather)
+                    time.sleep(self._pause if moved >= _LITTLE else self._gather)
                 if self._moving:
                     next_tick = min(next_tick, now + _BUSY_TICK)
                 if now >= next_tick:
@@ -192,9 +196,14 @@ class Lane:
     def _tick(self, now: float) -> float:
         """Look after flows; returns the time until the next look."""
         moving, self._moving = self._moving, set()
+        total = 0
         for flow in moving:
             moved, flow.sample = flow.moved - flow.sample, flow.moved
+            total += moved
             self._on_sample(self, flow, moved)
+        if total:
+            needed = _BUSY_TICK * _WORTHWHILE / total
+            self._pause = min(max(self._gather, needed), _LONGEST * self._gather)
         if now >= self._next_sweep:
             self._next_sweep = now + _TICK
             for flow in list(self._flows):

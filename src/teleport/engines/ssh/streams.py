@@ -16,7 +16,7 @@ from teleport.foundation.errors import Unavailable
 
 READ_SIZE = 256 << 10
 TERMINAL_READ = 4096
-TERMINAL_TURN = 64 << 10
+TERMINAL_TURN = 128 << 10
 WRITE_HIGH = 256 << 10
 PIPE_ROOM = 256 << 10
 ROOMS = (PIPE_ROOM, 512 << 10, 64 << 10)
