@@ -18,6 +18,7 @@ from teleport.foundation.errors import NotFound, Unavailable
 from teleport.model.resource import Metadata
 from teleport.model.resources.lock import Lock, LockSpec, LockTarget
 
+_ENDED = "an administrator has ended this session"
 _LOCKED = "30m"
 """As long as the cluster remembers a session whose server is silent."""
 _PATIENCE = 20.0
@@ -44,7 +45,7 @@ def _terminate(options: Namespace) -> int:
         ends = SystemClock().now() + durations.parse(_LOCKED)
         lock = Lock(
             metadata=Metadata(name=str(uuid.uuid4()), expires=ends),
-            spec=LockSpec(target=LockTarget(session_id=options.session), message=options.message, expires=ends),
+            spec=LockSpec(target=LockTarget(session_id=options.session), message=options.message or _ENDED, expires=ends),
         )
         lock.check()
         documents.create(client, lock)
