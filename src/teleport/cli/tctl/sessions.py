@@ -45,7 +45,9 @@ def _terminate(options: Namespace) -> int:
         ends = SystemClock().now() + durations.parse(_LOCKED)
         lock = Lock(
             metadata=Metadata(name=str(uuid.uuid4()), expires=ends),
-            spec=LockSpec(target=LockTarget(session_id=options.session), message=options.message or _ENDED, expires=ends),
+            spec=LockSpec(
+                target=LockTarget(session_id=options.session), message=options.message or _ENDED, expires=ends
+            ),
         )
         lock.check()
         documents.create(client, lock)
