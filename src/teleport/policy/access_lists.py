@@ -84,17 +84,13 @@ class AccessLists:
         kept = {trait: tuple(values) for trait, values in traits.items()}
         return Granted(roles=tuple(roles), traits=kept, member_of=tuple(member_of), owner_of=tuple(owner_of))
 
-    def next_change(self, person: Person, now: datetime) -> datetime | None:
-        """The next moment at which a membership or list ends that may give the person something."""
-        ends = [
-            end
-            for name, members in self._members.items()
-            for member in members
-            if member.spec.membership_kind == LIST or member.spec.name == person.name
-            for end in (member.spec.expires, member.expires, self._lists[name].expires)
-            if end is not None and end > now
+    def next_end(self, now: datetime) -> datetime | None:
+        """The next moment at which a membership or list ends, whoever has something by it."""
+        ends = [found.expires for found in self._lists.values()]
+        ends += [
+            end for members in self._members.values() for one in members for end in (one.spec.expires, one.expires)
         ]
-        return min(ends, default=None)
+        return min((end for end in ends if end is not None and end > now), default=None)
 
     def check_nesting(self) -> None:
         """Raises BadParameter for lists that contain each other, or that are nested deeper than MAX_DEPTH."""

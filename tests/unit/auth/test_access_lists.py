@@ -135,10 +135,11 @@ async def test_a_membership_that_returns_gives_back(team: TestCluster) -> None:
 
 async def test_memberships_end_by_time(team: TestCluster) -> None:
     await a_list(team, "dbas", "dba")
-    await a_member(team, "alice", "dbas", expires=team.clock.now() + timedelta(hours=1))
+    end = team.clock.now() + timedelta(hours=1)
+    await a_member(team, "alice", "dbas", expires=end)
+    assert await reconcile(team.service.cluster) == end, "also before anybody uses it"
     client, identity = await login(team, "alice")
     assert "dba" in identity.roles
-    assert await reconcile(team.service.cluster) is not None
     team.clock.advance(timedelta(hours=1, minutes=1))
     await reconcile(team.service.cluster)
     with pytest.raises(AccessDenied, match="no longer in"):

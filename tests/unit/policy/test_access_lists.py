@@ -208,8 +208,9 @@ def test_the_next_end() -> None:
         [listed("a"), listed("b"), listed("c")],
         [member("a", "alice", later), member("b", "bob", soon), member("c", "@a", soon + timedelta(minutes=5))],
     )
-    assert lists.next_change(ALICE, NOW) == soon + timedelta(minutes=5)
-    assert lists.next_change(ALICE, later) is None
+    assert lists.next_end(NOW) == soon
+    assert lists.next_end(soon) == soon + timedelta(minutes=5)
+    assert lists.next_end(later) is None
 
 
 @pytest.mark.parametrize(

@@ -145,22 +145,16 @@ async def note_request_roles(cluster: Cluster, user: str, by_request: Mapping[st
 
 
 async def reconcile(cluster: Cluster) -> datetime | None:
-    """Bring every login state up to date; when a membership ends next, if one does."""
+    """Bring every login state up to date; when a membership ends next, if one does.
+
+    Also a membership that nobody uses yet: a login with it begins its state, which nothing here is told of.
+    """
     states = [one async for one in cluster.store.iterate(UserLoginState)]
-    if not states:
-        return None
     found, now = await directory(cluster), cluster.clock.now()
-    ends: list[datetime] = []
     for state in states:
         user = await cluster.store.find(User, state.name)
-        if user is None:
-            await keep(cluster, state.name, NOTHING)
-            continue
-        person = person_of(user)
-        await keep(cluster, state.name, found.lists.grants(person, now))
-        if (end := found.lists.next_change(person, now)) is not None:
-            ends.append(end)
-    return min(ends, default=None)
+        await keep(cluster, state.name, found.lists.grants(person_of(user), now) if user is not None else NOTHING)
+    return found.lists.next_end(now)
 
 
 def until_next(end: datetime | None, now: datetime, longest: timedelta) -> float:
