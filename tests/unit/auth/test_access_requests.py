@@ -359,6 +359,8 @@ async def test_resources_are_searched_asked_for_and_nothing_else_is_reached(clus
     identity, certificate = await reissue(alice, asked.name)
     assert identity.roles == ("finder", "db-access")
     assert [str(one) for one in identity.allowed_resources] == [f"/{CLUSTER}/node/db-1"]
+    told = (await cluster.events("cert.create"))[-1]["identity"]
+    assert (told["access_requests"], told["allowed_resource_ids"]) == ([asked.name], [f"/{CLUSTER}/node/db-1"])
     narrowed = cluster.client(certificate)
     assert await nodes_seen(narrowed) == {"db-1"}
     plain, _ = await reissue(narrowed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from auth_cluster import TestCluster
@@ -76,6 +76,14 @@ async def test_the_certificate_of_a_session_lives_a_minute_and_knows_its_login(
     assert identity.previous_expires is not None
     assert abs(identity.previous_expires - before.expires) <= timedelta(seconds=1)
     assert not before.mfa_verified
+    told = (await cluster.events("cert.create"))[-1]["identity"]
+    assert told["mfa_device_uuid"] == identity.mfa_verified
+    assert told["previous_identity_expires"] == stamp(identity.previous_expires)
+    assert told["expires"] == stamp(identity.expires)
+
+
+def stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def test_a_certificate_of_a_session_gives_no_more_of_its_kind(cluster: TestCluster) -> None:
