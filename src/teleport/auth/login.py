@@ -26,7 +26,7 @@ from teleport.auth.lockout import Lockout
 from teleport.auth.second_factor import Scope, SecondFactors
 from teleport.auth.web_sessions import WebSessions
 from teleport.credentials import passwords
-from teleport.foundation.errors import BadParameter, NotAuthenticated, Unsupported
+from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated, Unsupported
 from teleport.model.events.user import MFADeviceRef, UserLogin, UserLoginFailed
 from teleport.model.resources.user import User
 from teleport.model.resources.user_secrets import MFADevice
@@ -134,6 +134,9 @@ class Logins:
                 device = await self._check_factor(answers, scope) if is_known else None
             except (NotAuthenticated, BadParameter) as error:
                 raise await self._refused(caller, answers, error.message) from error
+            except AccessDenied as error:  # nobody guessed: what they proved with is locked
+                await self._record_failure(caller, answers.user, error.message)
+                raise
             user = await self._cluster.store.find(User, answers.user) if is_known else None
             if user is None:
                 raise await self._refused(caller, answers, "wrong user or password")
@@ -148,6 +151,9 @@ class Logins:
             proved = await self._factors.check_key("", answers.key, "login")
         except (NotAuthenticated, BadParameter) as error:
             raise await self._refused(caller, answers, error.message) from error
+        except AccessDenied as error:
+            await self._record_failure(caller, answers.user, error.message)
+            raise
         named = msgspec.structs.replace(answers, user=proved.user)
         await self._refuse_if_locked(caller, named)
         user = await self._cluster.store.find(User, proved.user)

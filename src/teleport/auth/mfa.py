@@ -81,8 +81,9 @@ class MultiFactor:
                     proved = await self._factors.check_code(name, response.totp_code)
                 else:
                     raise NotAuthenticated("a second factor is needed: answer with a code or a WebAuthn device")
-            except NotAuthenticated as error:
-                if response.webauthn_response is not None or response.totp_code:
+            except (NotAuthenticated, AccessDenied) as error:
+                was_wrong = isinstance(error, NotAuthenticated)  # else the device is locked
+                if was_wrong and (response.webauthn_response is not None or response.totp_code):
                     await self._lockout.failed(name)
                 event = MFAChallengeRefused(
                     challenge_scope=scope, success=False, error=error.message, **caller.event_fields()

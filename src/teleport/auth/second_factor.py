@@ -18,15 +18,19 @@ from teleport.credentials import totp, webauthn
 from teleport.credentials.tokens import digest, new_uuid
 from teleport.credentials.webauthn import Credential, RelyingParty
 from teleport.foundation.errors import (
+    AccessDenied,
     BadParameter,
     NotAuthenticated,
     NotFound,
     RevisionConflict,
     Unsupported,
 )
+from teleport.model.identity import Identity
 from teleport.model.resource import Metadata
 from teleport.model.resources.cluster_auth_preference import ClusterAuthPreference
+from teleport.model.resources.lock import Lock
 from teleport.model.resources.user_secrets import MFADevice, UserSecrets, WebAuthnDevice
+from teleport.policy import locks
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -65,7 +69,8 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecondFactors:
-    """Asks and checks. Every failure is NotAuthenticated, whose cause only the audit log learns."""
+    """Asks and checks. A wrong answer is NotAuthenticated, whose cause only the audit log learns; a right one by a
+    device that is locked is AccessDenied."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -136,6 +141,7 @@ class SecondFactors:
                 await self._store.update(secrets)
             except RevisionConflict:
                 continue  # another login of the same user wrote first: judge again by what is there now
+            await self._refuse_locked(user, device)
             return Proved(user=user, device=device)
         raise NotAuthenticated("too many logins of one user at once")
 
@@ -180,6 +186,7 @@ class SecondFactors:
                 await self._store.update(secrets)
             except RevisionConflict:
                 continue
+            await self._refuse_locked(name, device)
             if waiting.challenge.allow_reuse:
                 await self._challenges.remember(waiting, _digest(answer), device.id)
             return Proved(user=name, device=device, reusable=waiting.challenge.allow_reuse)
@@ -189,7 +196,16 @@ class SecondFactors:
         device = (await self.secrets(waiting.user)).device(waiting.device)
         if device is None or waiting.answered != _digest(answer):
             raise NotAuthenticated("the challenge was answered already, and differently")
+        await self._refuse_locked(waiting.user, device)
         return Proved(user=waiting.user, device=device, reusable=True)
+
+    async def _refuse_locked(self, user: str, device: MFADevice) -> None:
+        """A lock on the device stops whatever it would prove, also a login. Others are judged where they count."""
+        now = self._cluster.clock.now()
+        holder = Identity(username=user, cluster=self._cluster.name, expires=now, mfa_verified=device.id)
+        on_devices = [lock async for lock in self._store.iterate(Lock) if lock.spec.target.mfa_device]
+        if (lock := locks.blocking(on_devices, holder, None, now)) is not None:
+            raise AccessDenied(locks.message(lock))
 
     async def begin_key(self, user: str, *, passwordless: bool, link: str = "") -> msgspec.Raw:
         """The options for registering a WebAuthn device."""

@@ -38,7 +38,7 @@ class AttestationPolicy:
         statement = Attestation.for_type(attestation.fmt)()
         result = statement.verify(attestation.att_stmt, attestation.auth_data, client_data_hash)
         if not result.trust_path:
-            raise ValueError("its make is not attested, and this cluster allows certain makes only")
+            raise ValueError("its make is not attested, and this cluster lets in devices by their make")
         if len(result.trust_path) > _MAX_CHAIN:
             raise ValueError("its attestation chain is too long")
         chain = [x509.load_der_x509_certificate(bytes(der)) for der in result.trust_path]

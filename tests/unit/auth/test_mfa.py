@@ -5,11 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 from auth_cluster import PASSWORD, Person, TestCluster, authenticator
+from second_factors import answer, log_in_with_key, sign_up_with_key
 
 from teleport.api.client import Client
 from teleport.api.route import Empty
 from teleport.api.routes import mfa, users
+from teleport.auth.settings import LOGIN_FAILURES
 from teleport.foundation.errors import AccessDenied, BadParameter, NotAuthenticated, NotFound
+from teleport.model.resource import Metadata
+from teleport.model.resources.lock import Lock, LockSpec, LockTarget
 
 NEW_PASSWORD = "another long password"
 
@@ -122,3 +126,22 @@ async def test_changes_the_password_with_the_old_one_and_a_code(cluster: TestClu
 async def test_hosts_have_no_devices(cluster: TestCluster) -> None:
     with pytest.raises(AccessDenied):
         await (await cluster.host("Node")).call(mfa.DEVICES, Empty())
+
+
+async def test_a_locked_device_proves_nothing(cluster: TestCluster) -> None:
+    """Neither a login nor that somebody may add another device; whoever has it guessed nothing, and is told why."""
+    device = await sign_up_with_key(cluster, "alice", "access")
+    client = await log_in_with_key(cluster, "alice", device)
+    (key,) = (await client.call(mfa.DEVICES, Empty())).devices
+    spec = LockSpec(target=LockTarget(mfa_device=key.id), message="found on the road")
+    await cluster.store.upsert(Lock(metadata=Metadata(name="key"), spec=spec))
+    for _ in range(LOGIN_FAILURES + 1):
+        with pytest.raises(AccessDenied, match=r"MFADevice.*found on the road"):
+            await log_in_with_key(cluster, "alice", device)
+        existing = await answer(client, device, "manage_devices")
+        with pytest.raises(AccessDenied, match=r"MFADevice.*found on the road"):
+            await client.call(mfa.BEGIN_DEVICE, mfa.BeginDevice(device_type="totp", existing=existing))
+    told = [event["code"] for event in await cluster.events("user.login", "mfa_auth_challenge.validate")]
+    assert (told.count("T1000W"), told.count("T1016W")) == (LOGIN_FAILURES + 1, LOGIN_FAILURES + 1)
+    await cluster.store.delete(Lock, "key")
+    await log_in_with_key(cluster, "alice", device)
