@@ -68,7 +68,7 @@ def touch_security_key(challenge: bytes, origin: str, asking: Conversation = pro
     asking.tell("Tap your security key")
     options = json.loads(challenge)["publicKey"]
     client = _client(device, origin, asking)
-    with _Explained():
+    with _Explained("it is none of those that you registered here; plug in another one"):
         selection = client.get_assertion(options)
         return _encoded(selection.get_response(_whose(selection.get_assertions(), asking)))
 
@@ -78,7 +78,7 @@ def register_security_key(challenge: bytes, origin: str, asking: Conversation = 
     device = _chosen_device(asking)
     asking.tell("Tap your new security key")
     client = _client(device, origin, asking)
-    with _Explained():
+    with _Explained("it is registered already; plug in another one"):
         return _encoded(client.make_credential(json.loads(challenge)["publicKey"]))
 
 
@@ -137,12 +137,17 @@ def _plain(value: Any) -> Any:
 
 
 class _Explained:
-    """What a key refuses, in our words."""
+    """What a key refuses, in our words; `ineligible` is what it means here that a key does not qualify."""
+
+    def __init__(self, ineligible: str) -> None:
+        self._ineligible = ineligible
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         client = sys.modules["fido2.client"]
         if isinstance(problem, client.ClientError):
+            if problem.code == client.ClientError.ERR.DEVICE_INELIGIBLE:
+                raise NotAuthenticated(f"this security key does not do: {self._ineligible}") from problem
             cause = str(problem.code.name).lower().replace("_", " ")
             raise NotAuthenticated(f"the security key did not answer: {cause}") from problem

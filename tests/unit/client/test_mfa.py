@@ -74,7 +74,7 @@ def test_of_several_users_on_one_key_the_person_chooses(key: SoftwareKey, monkey
 
 def test_a_key_is_registered_once(key: SoftwareKey) -> None:
     credential = registered()
-    with pytest.raises(NotAuthenticated, match="did not answer"):
+    with pytest.raises(NotAuthenticated, match="registered already"):
         registered(known=(credential,))
 
 
@@ -82,7 +82,7 @@ def test_a_key_that_knows_nothing_of_the_user_refuses(key: SoftwareKey, tmp_path
     credential = registered()
     (tmp_path / "key.json").write_text("[]")
     key.__init__(tmp_path / "key.json")  # type: ignore[misc]
-    with pytest.raises(NotAuthenticated, match="did not answer"):
+    with pytest.raises(NotAuthenticated, match="none of those"):
         proved([credential])
 
 
