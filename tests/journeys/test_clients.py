@@ -107,6 +107,13 @@ def test_copies_go_on_where_they_broke_off(alice: Person, agent: Agent, tmp_path
     (tmp_path / "other").write_bytes(content + b"more")
     longer = alice.tsh("scp", "--resume", f"{LOGIN}@behind:{tmp_path}/big", str(tmp_path / "other"))
     assert (longer.status, "is longer than" in longer.err) == (1, True)
+    endless = alice.tsh("scp", f"{LOGIN}@behind:/dev/zero", str(tmp_path / "zero"))
+    assert (endless.status, "/dev/zero: not a regular file, skipped" in endless.err) == (1, True)
+    upload = alice.tsh("scp", "/dev/zero", f"{LOGIN}@behind:{tmp_path}/zero")
+    assert (upload.status, "1 file was not copied" in upload.err) == (1, True)
+    assert not (tmp_path / "zero").exists()
+    alice.tsh("scp", f"{LOGIN}@behind:/proc/cpuinfo", str(tmp_path / "cpuinfo")).ok()
+    assert "processor" in (tmp_path / "cpuinfo").read_text()
 
 
 def test_trees_go_from_one_server_to_another_with_their_times(

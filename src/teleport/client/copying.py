@@ -21,6 +21,9 @@ from teleport.foundation.errors import BadParameter, NotFound
 Progress = Callable[[str, int, int, bool], None]
 """Name of the file, bytes so far, bytes in all, and whether it is done."""
 
+Skipped = Callable[[str], None]
+"""Told of each path that is left out, when the copy comes to it."""
+
 _MAX_DEPTH = 100
 _UNDER_WAY = 4 * 1024 * 1024
 _SMALL = 64 * 1024
@@ -37,6 +40,7 @@ class CopyChoice(NamedTuple):
     progress: Progress = lambda name, done, total, final: None
     resume: bool = False
     limit: float = 0
+    skipped: Skipped = lambda path: None
 
 
 class End(NamedTuple):
@@ -54,7 +58,8 @@ class _Transfer(NamedTuple):
 
 
 async def copy(source: Place, sources: Sequence[str], target: End, choice: CopyChoice) -> None:
-    """Raises NotFound, AccessDenied, BadParameter."""
+    """Raises NotFound, AccessDenied, BadParameter; also where special files were left out, after all the rest."""
+    left_out = 0
     with Explained():
         found = [path for one in sources for path in await source.expand(one)]
         goal = from_home(target.path) or "."
@@ -67,7 +72,14 @@ async def copy(source: Place, sources: Sequence[str], target: End, choice: CopyC
                 name = posixpath.basename(path.replace(os.sep, "/").rstrip("/"))
                 end = target.place.join(goal, safe_name(name or ".")) if into and name not in ("", ".") else goal
                 async for transfer in _tree(source, path, target.place, end, choice.recursive):
-                    await copier.take(transfer)
+                    if transfer.attributes.is_special:
+                        choice.skipped(transfer.source)
+                        left_out += 1
+                    else:
+                        await copier.take(transfer)
+    if left_out:
+        files = "1 file was" if left_out == 1 else f"{left_out} files were"
+        raise BadParameter(f"{files} not copied: only regular files and directories can be")
 
 
 async def _tree(
@@ -183,9 +195,20 @@ class _Copier:
                 done += await under_way[0]
                 under_way.popleft()
                 self._choice.progress(transfer.source, done, size, False)
+            if not size:
+                await self._carry_unsized(reading, writing, transfer)
         except BaseException:
             await _give_up(under_way)
             raise
+
+    async def _carry_unsized(self, reading: OpenFile, writing: OpenFile, transfer: _Transfer) -> None:
+        """All there is to read: files of `/proc` are as good as others, and their size is told as nothing."""
+        position = 0
+        while data := await reading.read(self._block, position):
+            await self._rate.take(len(data))
+            with Explained(transfer.target):
+                await writing.write(data, position)
+            position += len(data)
 
     async def _copy_block(
         self,

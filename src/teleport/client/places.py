@@ -37,6 +37,11 @@ class Attributes(NamedTuple):
     def is_directory(self) -> bool:
         return stat.S_ISDIR(self.mode)
 
+    @property
+    def is_special(self) -> bool:
+        """A device, a pipe, a socket: what has no end, or none that a size tells. A server may tell no kind."""
+        return stat.S_IFMT(self.mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
+
 
 class OpenFile(Protocol):
     """A file that is read or written at any position."""

@@ -45,6 +45,8 @@ def run_process(settings: Settings) -> int:
         _pid_file(settings.pid_file),
         _runner() as runner,
     ):
+        for line in settings.idle:
+            log.warning("a key of the configuration changes nothing", key=line)
         runner.run(_serve(settings, succession, lock))
     return 0
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +19,11 @@ from teleport.engines.host_offers import PamService, X11Displays
 from teleport.foundation.errors import BadParameter
 from teleport.net.address import Address
 from teleport.process.config import CommandLine, Settings, load_settings
+from teleport.process.config import load as load_module
 from teleport.process.config.checks import split_address
 from teleport.process.config.document import Document
+from teleport.process.config.idle import IDLE
+from teleport.process.config.sections import File
 
 PIN = "sha256:" + "ab" * 32
 
@@ -81,6 +88,14 @@ ssh_service:
         ("version: v3\nssh_service:\n  enabled: maybe", "teleport.yaml:3: ssh_service.enabled"),
         ("version: v3\ndb_service:\n  enabled: yes", "teleport.yaml:2: db_service: known, and not built"),
         ("version: v3\ndb_service:\n  databases: []", "teleport.yaml:2: db_service: known, and not built"),
+        (
+            "version: v3\nteleport:\n  connection_limits:\n    max_users: 9",
+            ":4: teleport.connection_limits.max_users",
+        ),
+        (
+            "version: v3\nauth_service: {authentication: {webauthn: {disabled: yes}}}",
+            "webauthn.disabled: known, and not",
+        ),
         ("version: v3\nteleport:\n  ciphers: [aes128-ctr]", "teleport.yaml:3: teleport.ciphers: known"),
         (
             "version: v3\nauth_service:\n  ca_key_params: {pkcs11: {module_path: /x}}",
@@ -151,6 +166,59 @@ def test_a_known_section_that_is_switched_off_is_accepted(tmp_path: Path) -> Non
     assert (
         load(tmp_path, "version: v3\ndb_service: {enabled: no}\nssh_service: {pam: {enabled: no}}").node is not None
     )
+
+
+def test_what_changes_nothing_is_told_with_its_place(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        """version: v3
+teleport:
+  cache: {enabled: no}
+  ca_signature_algo: rsa-sha2-512
+  storage:
+    region: eu-north-1
+auth_service:
+  license_file: /etc/license.pem
+  ssh_dial_timeout: 10s
+  proxy_listener_mode: separate
+""",
+    )
+    places = [line.removeprefix(str(tmp_path / "teleport.yaml")).partition(" changes")[0] for line in found.idle]
+    assert places == [
+        ":3: teleport.cache.enabled",
+        ":4: teleport.ca_signature_algo",
+        ":6: teleport.storage.region",
+        ":8: auth_service.license_file",
+        ":9: auth_service.ssh_dial_timeout",
+        ":10: auth_service.proxy_listener_mode",
+    ]
+    as_it_is = "version: v3\nteleport: {cache: {enabled: yes}}\nauth_service: {proxy_listener_mode: multiplex}"
+    assert load(tmp_path, as_it_is).idle == ()
+
+
+def _leaves(section: type[msgspec.Struct], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for field, kind in get_type_hints(section).items():
+        inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+        if inner and get_origin(kind) is not list:
+            yield from _leaves(inner[0], (*at, field))
+        else:
+            yield (*at, field)
+
+
+def test_every_known_key_is_read_or_refused_or_told() -> None:
+    package = Path(load_module.__file__).parent
+    source = "\n".join(
+        file.read_text() for file in package.glob("*.py") if file.name not in ("sections.py", "idle.py")
+    )
+    named = {*load_module.UNBUILT, *IDLE}
+    forgotten = [
+        position
+        for position in _leaves(File)
+        if not any(position[:length] in named for length in range(1, len(position) + 1))
+        and position[:2] != ("auth_service", "authentication")  # whole, as the resource that it is
+        and not re.search(rf'\.{position[-1]}\b|"{position[-1]}"', source)
+    ]
+    assert forgotten == []
 
 
 def test_switches_may_be_quoted(tmp_path: Path) -> None:

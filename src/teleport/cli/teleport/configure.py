@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
 from teleport.cli.arguments import Arguments
@@ -36,7 +37,8 @@ def run(options: Namespace) -> int:
     if options.test:
         from teleport.process.config import CommandLine, load_settings
 
-        load_settings(CommandLine(config=options.test))
+        for line in load_settings(CommandLine(config=options.test)).idle:
+            print(f"WARNING: {line}", file=sys.stderr)
         print(f"OK {options.test}")
         return 0
     if options.version != "v3":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 
+from teleport.cli import output
 from teleport.cli.tsh import denials, hosts
 from teleport.cli.tsh.who import account_of
 from teleport.client import session_mfa, sftp, ssh, ssh_connection
@@ -47,6 +49,11 @@ def with_sftp(
             return await work(clients)
 
     return asyncio.run(session())
+
+
+def tell_skipped(path: str) -> None:
+    """A line about a file that is left out of a copy."""
+    print(f"{output.printable(path)}: not a regular file, skipped", file=sys.stderr, flush=True)
 
 
 async def _client(dialled: _Dialled, ends: contextlib.AsyncExitStack, *, insecure: bool) -> asyncssh.SFTPClient:

@@ -48,7 +48,7 @@ def run(options: Namespace) -> int:
     plan = plan_of(options.paths)
     limit = _limit(options)
     from teleport.cli.output import Progress
-    from teleport.cli.tsh.copying import with_sftp
+    from teleport.cli.tsh.copying import tell_skipped, with_sftp
     from teleport.client.copying import CopyChoice, End, copy
     from teleport.client.places import LocalPlace, RemotePlace
 
@@ -60,7 +60,9 @@ def run(options: Namespace) -> int:
         if final:
             del bars[name]
 
-    choice = CopyChoice(bool(options.recursive), bool(options.preserve), progress, bool(options.resume), limit)
+    choice = CopyChoice(
+        bool(options.recursive), bool(options.preserve), progress, bool(options.resume), limit, tell_skipped
+    )
 
     async def work(clients: Sequence[SFTPClient]) -> int:
         remote = iter([RemotePlace(client) for client in clients])

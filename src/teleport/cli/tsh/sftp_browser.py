@@ -131,6 +131,7 @@ class Browser:
         await self._copy(["-a", *words], up=True)
 
     async def _copy(self, words: list[str], *, up: bool, many: bool = False) -> None:
+        from teleport.cli.tsh.copying import tell_skipped
         from teleport.client.copying import CopyChoice, End, copy
         from teleport.client.places import LocalPlace, RemotePlace
 
@@ -139,7 +140,7 @@ class Browser:
             raise BadParameter("expected a source and perhaps a target")
         *sources, target = rest if len(rest) > 1 else [*rest, "."]
         choice = CopyChoice(
-            "r" in flags.lower(), "p" in flags.lower(), self._progress(), resume="a" in flags, limit=self._limit
+            "r" in flags.lower(), "p" in flags.lower(), self._progress(), "a" in flags, self._limit, tell_skipped
         )
         here, there = LocalPlace(), RemotePlace(self._client)
         if up:

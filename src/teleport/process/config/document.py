@@ -89,7 +89,7 @@ class Document:
         places = [place for place in self._places(path.rstrip("`")) if place]
         changed = False
         for place in places:
-            word = self._value(place)
+            word = self.value(place)
             if message.startswith("Expected `bool`"):
                 if isinstance(word, str) and word.lower() in _SWITCHES:
                     self._put(place, _SWITCHES[word.lower()])
@@ -104,12 +104,13 @@ class Document:
         places: list[Position] = [()]
         for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
             if index == "...":
-                places = [(*place, key) for place in places for key in _keys(self._value(place))]
+                places = [(*place, key) for place in places for key in _keys(self.value(place))]
             else:
                 places = [(*place, name or int(index)) for place in places]
         return places
 
-    def _value(self, position: Position) -> Any:
+    def value(self, position: Position) -> Any:
+        """What stands at `position`; None where nothing does."""
         found: Any = self.data
         for key in position:
             if isinstance(found, dict):
@@ -119,18 +120,18 @@ class Document:
         return found
 
     def _put(self, position: Position, value: object) -> None:
-        self._value(position[:-1])[position[-1]] = value
+        self.value(position[:-1])[position[-1]] = value
 
     def _explain(self, problem: str) -> BadParameter:
         message, _, path = problem.partition(" - at `$")
         places = self._places(path.rstrip("`")) or [()]
         if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message):
-            around = next((place for place in places if unknown[1] in _keys(self._value(place))), places[0])
+            around = next((place for place in places if unknown[1] in _keys(self.value(place))), places[0])
             position = (*around, unknown[1])
             return BadParameter(f"{self.name}:{self.line(position)}: unknown key {dotted(position)}")
         expected = re.match(r"Expected `(\w+)", message)
         kind = _TYPES.get(expected[1] if expected else "", ())
-        position = next((place for place in places if not isinstance(self._value(place), kind)), places[0])
+        position = next((place for place in places if not isinstance(self.value(place), kind)), places[0])
         message = message.replace("Expected `bool`", "expected yes or no").replace("Expected", "expected")
         for ours, plain in _NAMES.items():
             message = re.sub(rf"\b{ours}\b", plain, message)

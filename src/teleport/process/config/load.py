@@ -17,6 +17,7 @@ from teleport.net.address import Address
 from teleport.process.config import checks
 from teleport.process.config.document import FLAGS, Document, Position, dotted
 from teleport.process.config.hosts import host_offers
+from teleport.process.config.idle import idle_keys
 from teleport.process.config.sections import File, Instance, SshService
 from teleport.process.config.services import auth_settings, proxy_settings
 from teleport.process.config.settings import (
@@ -43,7 +44,8 @@ UNBUILT: tuple[Position, ...] = (
     ("teleport", "relay_server"), ("teleport", "ciphers"), ("teleport", "kex_algos"),
     ("teleport", "mac_algos"), ("teleport", "ciphersuites"), ("teleport", "auth_connection_config"),
     ("teleport", "join_params", "azure"),
-    ("teleport", "log", "format", "extra_fields"),
+    ("teleport", "log", "format", "extra_fields"), ("teleport", "connection_limits", "max_users"),
+    ("auth_service", "authentication", "webauthn", "disabled"),
     ("auth_service", "access_monitoring"), ("auth_service", "ca_key_params"), ("auth_service", "load_all_cas"),
     ("auth_service", "authentication", "u2f"), ("auth_service", "tunnel_strategy", "agent_connection_count"),
     ("auth_service", "proxy_protocol"),
@@ -140,6 +142,7 @@ def load_settings(flags: CommandLine, environment: dict[str, str] | None = None)
         shutdown_delay=checks.duration(document, ("teleport", "shutdown_delay"), file.teleport.shutdown_delay),
         insecure=flags.insecure,
         skip_version_check=flags.skip_version_check,
+        idle=idle_keys(document),
     )
     if settings.auth is not None:
         check_singletons(settings.auth, document, allow_no_second_factor=allows_no_second_factor(environment))

@@ -147,7 +147,7 @@ def _preference(section: AuthService, document: Document) -> dict[str, object] |
     for old, new in renamed.items():
         if old in raw:
             raw[new] = raw.pop(old)
-    if isinstance(raw.get("webauthn"), dict):
+    if isinstance(raw.get("webauthn"), dict):  # set to true, `disabled` is refused by name
         raw["webauthn"] = {key: value for key, value in raw["webauthn"].items() if key != "disabled"}
     return {**spec, **raw}
 

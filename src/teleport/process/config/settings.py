@@ -106,6 +106,8 @@ class JoinSettings:
 
 @dataclass(frozen=True)
 class Settings:
+    """`idle`: a line for each key of the file that is set and changes nothing."""
+
     nodename: str
     data_dir: Path
     join: JoinSettings
@@ -120,6 +122,7 @@ class Settings:
     shutdown_delay: timedelta = timedelta()
     insecure: bool = False
     skip_version_check: bool = False
+    idle: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
