@@ -175,6 +175,24 @@ def test_a_successor_that_cannot_start_changes_nothing(cluster: Cluster, visitor
     until(lambda: visitor.reaches("heir"), "reached")
 
 
+def test_a_successor_takes_what_the_file_says_now(cluster: Cluster) -> None:
+    said = "auth_service:\n  license_file: /etc/license.pem\n  session_recording: node-sync\n"
+    cluster.config.write_text(cluster.config.read_text().replace("auth_service:\n", said))
+    old = cluster.process
+    assert old is not None
+    replaced(old)
+    assert old.process.wait(STOPS_WITHIN) == 0
+    until(lambda: "mode: node-sync" in cluster.tctl("get", "session_recording_config").out, "the new mode")
+    assert "auth_service.license_file changes nothing here: no license is needed" in old.log.read_text()
+    other = "kind: session_recording_config\nversion: v2\nspec: {mode: node}\n"
+    refused = cluster.tctl("create", "-f", text=other)
+    assert refused.status == 1
+    assert "set by the configuration file" in refused.err
+    assert "--confirm" in refused.err
+    cluster.tctl("create", "-f", "--confirm", text=other).ok()
+    assert "mode: node\n" in cluster.tctl("get", "session_recording_config").ok().out
+
+
 def test_an_agent_is_replaced(town: Town) -> None:
     old = town.agent.process
     assert old is not None

@@ -230,7 +230,7 @@ def test_a_session_tells_why_it_is_there_and_who_must_come(cluster: Cluster, age
         session_of(owner, "rita")
         (spec,) = (one["spec"] for one in sessions_of(owner, "rita"))
         assert (spec["reason"], spec["invited"]) == ("ticket 42", ["hal", "ann"])
-        assert "ticket 42 (waits)" in owner.tsh("sessions", "ls").ok().out
+        assert "ticket 42 (waits) (invited: hal, ann)" in owner.tsh("sessions", "ls").ok().out
         shell.send("\x03")
     refused = owner.tsh("ssh", "--reason=x", f"{LOGIN}@behind", "true")
     assert (refused.status, "add -t" in refused.err) == (1, True)

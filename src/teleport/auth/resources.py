@@ -260,7 +260,7 @@ class Resources:
         if old.origin == "config-file" and not confirm:
             raise BadParameter(
                 f"{kind.name} is set by the configuration file, which will set it again at the next start; "
-                "change the file, or confirm to write over it until then"
+                "change the file, or write over it until then with --confirm"
             )
         resource.metadata.labels = {**resource.metadata.labels, ORIGIN: "dynamic"}
 

@@ -16,7 +16,7 @@ from teleport.model.resource import Resource
 def arguments(parser: Arguments) -> None:
     parser.add_argument("file", nargs="?", default="", metavar="FILE", help="YAML or JSON; - or nothing: the input")
     parser.switch("-f", "--force", help="replace what exists")
-    parser.switch("--confirm", help="kept for scripts")
+    parser.switch("--confirm", help="write over what the configuration file sets, until the next start")
     parser.examples("tctl create role.yaml", "tctl create -f < roles.yaml")
 
 
@@ -38,15 +38,15 @@ def run(options: Namespace) -> int:
                     raise AlreadyExists(message, event_id=problem.event_id) from problem
                 print(documents.said(created, "created"))
                 continue
-            print(documents.said(resource, _replace(client, resource)))
+            print(documents.said(resource, _replace(client, resource, confirm=bool(options.confirm))))
     return 0
 
 
-def _replace(client: SyncClient, resource: Resource) -> str:
+def _replace(client: SyncClient, resource: Resource, *, confirm: bool) -> str:
     """Tells `updated` from `created`."""
     try:
-        documents.put(client, resource, must_exist=True)
+        documents.put(client, resource, must_exist=True, confirm=confirm)
     except NotFound:
-        documents.put(client, resource)
+        documents.put(client, resource, confirm=confirm)
         return "created"
     return "updated"

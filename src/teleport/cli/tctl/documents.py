@@ -89,9 +89,10 @@ def create(client: SyncClient, resource: Resource) -> Resource:
     return codec.decode_json(answer.resource, type(resource))
 
 
-def put(client: SyncClient, resource: Resource, *, must_exist: bool = False) -> None:
+def put(client: SyncClient, resource: Resource, *, must_exist: bool = False, confirm: bool = False) -> None:
+    """`confirm` writes over what the configuration file sets, until the next start."""
     body = msgspec.Raw(codec.encode_json(resource))
-    client.call(routes.PUT, routes.PutResource(resource.kind, resource.key, body, must_exist))
+    client.call(routes.PUT, routes.PutResource(resource.kind, resource.key, body, must_exist, confirm))
 
 
 def said(resource: Resource, what: str) -> str:

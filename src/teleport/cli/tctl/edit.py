@@ -21,7 +21,7 @@ EDITORS = ("TELEPORT_EDITOR", "VISUAL", "EDITOR")
 
 def arguments(parser: Arguments) -> None:
     parser.add_argument("ref", metavar="KIND[/NAME]", help="what to edit")
-    parser.switch("--confirm", help="kept for scripts")
+    parser.switch("--confirm", help="write over what the configuration file sets, until the next start")
     parser.examples("tctl edit role/access", "EDITOR=nano tctl edit cap")
 
 
@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
         (after,) = _one(documents.parse(changed, "edited text"))
         _check_same(before, after)
         after.metadata.revision = before.metadata.revision
-        documents.put(client, after, must_exist=True)
+        documents.put(client, after, must_exist=True, confirm=bool(options.confirm))
     print(documents.said(after, "updated"))
     return 0
 

@@ -67,4 +67,6 @@ def _row(tracker: SessionTracker) -> list[str]:
     what = " ".join(spec.initial_command) or spec.reason
     if spec.state == "pending":
         what = f"{what} (waits)".strip()
+    if spec.invited:
+        what = f"{what} (invited: {', '.join(spec.invited)})".strip()
     return [tracker.name, spec.kind, created, spec.hostname, spec.address, spec.login, what]
