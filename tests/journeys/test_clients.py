@@ -18,6 +18,15 @@ from harness.cluster import Agent, Cluster, Finished, free_port, run
 from harness.people import Person
 from harness.processes import BIN, PATIENCE, Started, until
 from harness.terminals import OnTerminal
+from harness.visitors import Visitor
+
+DROPPER = f"""kind: role
+version: v8
+metadata: {{name: dropper}}
+spec:
+  options: {{file_rules: {{allow: [{{directions: [upload]}}]}}}}
+  allow: {{logins: [{LOGIN}], node_labels: {{'*': '*'}}}}
+"""
 
 
 def test_a_command_runs_on_all_servers_of_a_label(
@@ -114,6 +123,16 @@ def test_copies_go_on_where_they_broke_off(alice: Person, agent: Agent, tmp_path
     assert not (tmp_path / "zero").exists()
     alice.tsh("scp", f"{LOGIN}@behind:/proc/cpuinfo", str(tmp_path / "cpuinfo")).ok()
     assert "processor" in (tmp_path / "cpuinfo").read_text()
+
+
+def test_who_may_upload_and_not_read_uploads(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
+    cluster.tctl("create", "-f", text=DROPPER).ok()
+    dora = Visitor(cluster, tmp_path / "dora", "dora", roles="dropper")
+    (tmp_path / "note.csv").write_text("kept")
+    dora.tsh("scp", str(tmp_path / "note.csv"), f"{LOGIN}@behind:{tmp_path}/in.csv").ok()
+    assert (tmp_path / "in.csv").read_text() == "kept"
+    refused = dora.tsh("scp", f"{LOGIN}@behind:{tmp_path}/in.csv", str(tmp_path / "back"))
+    assert (refused.status, "download of" in refused.err) == (1, True)
 
 
 def test_trees_go_from_one_server_to_another_with_their_times(

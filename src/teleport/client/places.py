@@ -135,7 +135,7 @@ class LocalPlace:
         binary = getattr(os, "O_BINARY", 0)
         if not writes:
             return _LocalFile(os.open(path, os.O_RDONLY | binary), path)
-        flags = os.O_RDWR | os.O_CREAT | binary | (0 if keeps else os.O_TRUNC)
+        flags = os.O_WRONLY | os.O_CREAT | binary | (0 if keeps else os.O_TRUNC)
         return _LocalFile(os.open(path, flags, mode & 0o777), path)
 
     async def set_attributes(self, path: str, attributes: Attributes) -> None:
@@ -198,8 +198,8 @@ class RemotePlace:
 
     async def open(self, path: str, *, writes: bool = False, mode: int = 0o666, keeps: bool = False) -> OpenFile:
         flags: int = asyncssh.FXF_READ
-        if writes:
-            flags |= asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | (0 if keeps else asyncssh.FXF_TRUNC)
+        if writes:  # and nothing more: rules may let somebody upload a file and not read it
+            flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | (0 if keeps else asyncssh.FXF_TRUNC)
         attributes = asyncssh.SFTPAttrs(permissions=mode & 0o777) if writes else asyncssh.SFTPAttrs()
         with Explained(path):
             file = await self._client.open(path, flags, attributes, encoding=None, block_size=0)
