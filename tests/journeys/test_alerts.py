@@ -58,6 +58,7 @@ def test_what_everybody_should_read_is_read(new_cluster: Callable[..., Cluster],
     assert name in cluster.tctl("alerts", "ls", "-v").ok().out
     assert "known" in cluster.tctl("alerts", "ack", "ls").ok().out
     relogin = olga.tsh("login", f"--proxy={cluster.proxy}").ok()
+    assert "taken on by: tsh login --force" in relogin.err
     assert MESSAGE not in relogin.err
     cluster.tctl("alerts", "ack", name, "--clear").ok()
     assert MESSAGE in olga.tsh("login", f"--proxy={cluster.proxy}").ok().err

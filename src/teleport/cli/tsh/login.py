@@ -61,6 +61,7 @@ def run(options: Namespace) -> int:
         store.select(current.host)
         if not _wants_requests(options) or not login_requests.settle(options, current):
             status.print_account(current)
+            print("You were logged in already. What changed since is taken on by: tsh login --force", file=sys.stderr)
         status.show_alerts(account.find(choice_of(options)._replace(proxy=current.host, cluster="")))
         return 0
     if options.out:
