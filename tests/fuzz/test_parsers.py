@@ -42,6 +42,7 @@ READ_BY = {
     "net/frames": "frames of an agent; frames of a proxy",
     "net/http_server": "the web side",
     "tunnel/dial": "frames of an answer to a dial",
+    "tunnel/direct": "frames of a proxy at a host's own port; frames of an answer to a data hello; a node",
     "tunnel/proxy_link": "frames of a proxy; frames of a proxy's hello; frames of an answer to a data hello",
     "tunnel/registry": "frames of an agent; frames of an agent's hello; frames of a data hello; agents",
     "wire/client_hello": "ClientHello; the port",

@@ -91,8 +91,7 @@ def test_auth_alone_leaves_the_session_running(town: Town) -> None:
         writer.stop()
         town.cluster.start()
         counting.watch(max(counting.seen) + 25)
-        terminal.send("\x03")
-        terminal.run("", "ready> ")
+        counting.stop("ready> ")
         terminal.send("exit 4\n")
         assert terminal.ended() == 4
     check_written(town.cluster, writer.acknowledged)

@@ -54,12 +54,10 @@ async def dial_host(
 
 
 async def is_from_proxy(sock: socket.socket) -> bool:
-    """Whether a new connection begins as a proxy's does. Raises Unavailable when it has ended already."""
+    """Whether a new connection begins as a proxy's does. Who says nothing (more) may listen all the same."""
     try:
         return await peek(sock, lambda data: data[0] == _TLS_HANDSHAKE, max_size=1, timeout=SPEAKS_WITHIN)
     except Unavailable:
-        if _has_ended(sock):
-            raise
         return False
 
 
@@ -78,12 +76,3 @@ async def receive_from_proxy(
     except BaseException:
         tls.abort()
         raise
-
-
-def _has_ended(sock: socket.socket) -> bool:
-    try:
-        return not sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -153,6 +153,7 @@ FRAMES = tuple(
     for name, form in (
         ("a dial", DialRequest),
         ("an agent's hello", AgentHello),
+        ("a proxy at a host's own port", IncomingRequest),
         ("a data hello", DataHello),
         ("an answer to a dial", DialAnswer),
         ("a proxy's hello", ProxyHello),

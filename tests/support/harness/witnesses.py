@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -62,6 +63,15 @@ class Counting:
         while max(self.seen, default=0) < until_line:
             number = int(re.findall(r"line-(\d+)\r?\n", self._terminal.see(r"line-\d+\r?\n"))[-1])
             self.seen[number] = time.monotonic()
+
+    def stop(self, prompt: str) -> None:
+        """Ctrl-C, until the shell heeds it: bash goes on when one comes while it starts a program."""
+        for _ in range(10):
+            self._terminal.send("\x03")
+            with contextlib.suppress(AssertionError):
+                self._terminal.see(prompt, 3.0)
+                return
+        raise AssertionError("the shell does not stop")
 
     def shown_before(self, moment: float) -> set[str]:
         return {f"line-{number}" for number, at in self.seen.items() if at <= moment}
