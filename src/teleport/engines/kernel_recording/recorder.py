@@ -75,7 +75,9 @@ class Watch:
         self.folder = folder
         self.id = folder.stat().st_ino
         self.is_strict = is_strict
-        self._left = 0.0
+        self.is_left = False
+        self.gone = 0
+        """When nothing of it ran any more, by our clock in nanoseconds; 0 while something may."""
         self.listener = listener
         self._wanted = tuple(one for kind in kinds for one in _KIND[kind])
 
@@ -85,16 +87,7 @@ class Watch:
 
     def leave(self) -> None:
         """The session is over; what it left running is told until it ends."""
-        self._left = self._left or time.monotonic()
-
-    @property
-    def is_left(self) -> bool:
-        return bool(self._left)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Left so long ago that all was heard of it which happened before, also how much was lost."""
-        return self.is_left and time.monotonic() - self._left > _DRAIN_SLACK
+        self.is_left = True
 
 
 class KernelRecorder:
@@ -135,13 +128,17 @@ class KernelRecorder:
 
     async def settled(self, timeout: float = _SETTLE_TIMEOUT, slack: float = _SLACK) -> bool:
         """Return when all that has happened by now was told. False when that takes too long, or nobody watches."""
-        wanted = time.monotonic_ns() - (self._ahead or 0) + int(slack * 1e9)
+        now = time.monotonic_ns()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self._is_watching and self._told_until < wanted:
+                while self._is_watching and not self._is_told(now, slack):
                     self._ticked.clear()
                     await self._ticked.wait()
-        return self._told_until >= wanted
+        return self._is_told(now, slack)
+
+    def _is_told(self, moment: int, slack: float) -> bool:
+        """Whether all was told that happened until then, by our clock in nanoseconds, and so many seconds longer."""
+        return self._told_until >= moment - (self._ahead or 0) + int(slack * 1e9)
 
     # -- bpftrace
 
@@ -282,10 +279,11 @@ class KernelRecorder:
                     self._lost += tracer.passed_over()
                     self._tell_lost()
                     self._look_around(tracer)
+                    self._forget()
             case Lost(count):
                 self._lost += count
             case Marked(sessions):
-                self._forget(sessions)
+                self._note_gone(sessions)
             case Command() | Exit() | Opened() | Connected() | Unmarked():
                 await self._tell(self._order.add(line))
 
@@ -331,10 +329,16 @@ class KernelRecorder:
         if left and self._is_watching and self._ticks % _FORGET_TICKS == 0:
             tracer.ask_marks()
 
-    def _forget(self, running: frozenset[int]) -> None:
-        """Sessions that are over and have left nothing running, in their cgroup or elsewhere."""
+    def _note_gone(self, running: frozenset[int]) -> None:
+        """Sessions that are over may have left something running, in their cgroup or elsewhere."""
+        now = time.monotonic_ns()
+        for number, watch in self._watches.items():
+            watch.gone = (watch.gone or now) if watch.is_left and number not in running else 0
+
+    def _forget(self) -> None:
+        """Sessions of which all was told, also how much was lost: what is told late still finds its own."""
         for number, watch in tuple(self._watches.items()):
-            if watch.is_quiet and number not in running and groups.remove(watch.folder):
+            if watch.gone and self._is_told(watch.gone, _DRAIN_SLACK) and groups.remove(watch.folder):
                 del self._watches[number]
 
 
