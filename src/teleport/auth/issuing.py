@@ -124,16 +124,7 @@ class Issuing:
                 "and all roles of this user is needed",
                 decision.message_for_administrator(),
             )
-        return await self._certificates.for_login(
-            caller,
-            user,
-            keys,
-            ttl=request.ttl,
-            compatibility=request.format,
-            route_to_cluster=request.route_to_cluster,
-            kubernetes_cluster=request.kubernetes_cluster,
-            impersonator=shown,
-        )
+        return await self._for_user(caller, user, request, keys, impersonator=shown)
 
     async def _for_other(self, caller: Caller, request: IssueCertificates, keys: Keys) -> CertificatesIssued:
         if not request.username:
@@ -141,6 +132,17 @@ class Issuing:
         user = await self._cluster.store.find(User, request.username)
         if user is None:
             raise NotFound(f"user {request.username!r} is not found")
+        return await self._for_user(caller, user, request, keys)
+
+    async def _for_user(
+        self,
+        caller: Caller,
+        user: User,
+        request: IssueCertificates,
+        keys: Keys,
+        *,
+        impersonator: Identity | None = None,
+    ) -> CertificatesIssued:
         return await self._certificates.for_login(
             caller,
             user,
@@ -149,6 +151,7 @@ class Issuing:
             compatibility=request.format,
             route_to_cluster=request.route_to_cluster,
             kubernetes_cluster=request.kubernetes_cluster,
+            impersonator=impersonator,
         )
 
     async def issue_host(self, caller: Caller, request: IssueHostCertificate) -> CertificatesIssued:
