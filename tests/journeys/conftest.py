@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from harness.cluster import Agent, Cluster
+from harness.names import Names
 from harness.people import Person
 
 LOGIN = getpass.getuser()
@@ -15,7 +17,10 @@ LOGIN = getpass.getuser()
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
+    folder = tmp_path_factory.getbasetemp()
+    of_all_workers = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    names = Names(of_all_workers / "names", everybody_s=frozenset({"user/alice"}))
+    started = Cluster(tmp_path_factory.mktemp("cluster"), names=names)
     try:
         yield started.start()
     finally:

@@ -77,14 +77,14 @@ def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
         expect(odile.get_by_role("heading", name="Bookkeepers", level=1)).to_be_focused()
         expect(odile.get_by_text("role ledger")).to_be_visible()
         assert breaches == []
-        add(odile, "bob")
+        add(odile, "bert")
         add(odile, "eve")
         add(odile, "temps", "Another list")
-        assert members(cluster) == ["bob", "eve", "temps"]
+        assert members(cluster) == ["bert", "eve", "temps"]
         expect(odile.get_by_role("link", name="Temporary staff")).to_be_visible()
         add_self_is_refused(odile)
 
-        breaches = enter(bob, cluster, "bob", tmp_path)
+        breaches = enter(bob, cluster, "bert", tmp_path)
         bob.get_by_role("link", name="Bookkeepers").click()
         expect(bob.get_by_text("on call").first).to_be_visible()
         expect(bob.get_by_role("button", name=re.compile("Add a member|Remove|Review"))).to_have_count(0)
@@ -97,7 +97,7 @@ def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
         odile.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
         expect(odile.get_by_role("status").filter(has_text="eve was removed")).to_be_visible()
         odile.get_by_role("button", name="Review the members").click()
-        odile.get_by_role("checkbox", name="bob").uncheck()
+        odile.get_by_role("checkbox", name="bert").uncheck()
         odile.get_by_label("Notes").fill("left the team")
         assert barriers(odile) == []
         odile.get_by_role("button", name="Record the review").click()
@@ -114,7 +114,7 @@ def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
             assert barriers(odile) == []
             assert odile.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     (reviewed,) = cluster.events("access_list.review")
-    assert reviewed["removed_members"] == ["bob"]
+    assert reviewed["removed_members"] == ["bert"]
 
 
 def add_self_is_refused(page: Page) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.names import Names
 from harness.ports import free_port
 from harness.processes import BIN, PATIENCE, Started, until
 
@@ -63,6 +64,8 @@ class Cluster:
     auth_port: int = field(default_factory=free_port)
     diag_port: int = field(default_factory=free_port)
     process: Started | None = None
+    names: Names | None = None
+    """Of a cluster that many modules share: who made what."""
 
     @property
     def proxy(self) -> str:
@@ -125,6 +128,8 @@ ssh_service:
         self, *arguments: str, text: str = "", timeout: float = 60, environment: dict[str, str] | None = None
     ) -> Finished:
         """As the administrator of the auth host, through the data directory."""
+        if self.names is not None:
+            self.names.take_made_by(arguments, text)
         words = [str(BIN / "tctl"), "-c", str(self.config), *arguments]
         return run(words, {**clean_environment(self.folder), **(environment or {})}, text, timeout)
 
