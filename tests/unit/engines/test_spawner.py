@@ -14,7 +14,7 @@ import pytest
 
 from teleport.engines.ssh.host_users import HostUser, accepts_variable, environment, find
 from teleport.engines.ssh.spawner import Process, Spawner
-from teleport.engines.ssh.streams import DescriptorReader, open_pipe
+from teleport.engines.ssh.streams import DescriptorReader
 from teleport.foundation.errors import NotFound, Unavailable, Unsupported
 
 NOBODY = HostUser("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
@@ -34,7 +34,7 @@ async def me() -> HostUser:
 
 async def output(spawner: Spawner, user: HostUser, script: str) -> tuple[bytes, int]:
     """What a script prints as a user, and its status."""
-    read, write = open_pipe()
+    read, write = os.pipe()
     with open("/dev/null", "rb") as null:
         process = await spawner.run(
             "/bin/sh", ["sh", "-c", script], environment(user, {}), user, (null.fileno(), write, write),
@@ -135,7 +135,7 @@ def test_a_client_sets_only_what_does_no_harm(name: str, permitted: bool, anythi
 
 async def test_files_are_served_as_the_user_with_nothing_else_open(spawner: Spawner, me: HostUser) -> None:
     user = NOBODY if os.geteuid() == 0 else me
-    (read, to_server), (from_server, write) = open_pipe(), open_pipe()
+    (read, to_server), (from_server, write) = os.pipe(), os.pipe()
     link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = await spawner.serve_files(user, (read, write, write, theirs.fileno()))
     theirs.close()

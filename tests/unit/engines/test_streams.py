@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 
 import pytest
 
-from teleport.engines.ssh.streams import WRITE_HIGH, DescriptorReader, DescriptorWriter, open_pipe
+from teleport.engines.ssh.streams import WRITE_HIGH, DescriptorReader, DescriptorWriter
 
 
 def nothing() -> None:
@@ -15,7 +16,7 @@ def nothing() -> None:
 
 
 async def test_a_pipe_is_read_to_its_end() -> None:
-    read, write = open_pipe()
+    read, write = os.pipe()
     got: list[bytes] = []
     reader = DescriptorReader(read, got.append)
     os.write(write, b"hello ")
@@ -29,7 +30,7 @@ async def test_a_pipe_is_read_to_its_end() -> None:
 
 
 async def test_held_by_two_it_waits_for_both() -> None:
-    read, write = open_pipe()
+    read, write = os.pipe()
     got: list[bytes] = []
     reader = DescriptorReader(read, got.append)
     reader.hold("client")
@@ -45,7 +46,7 @@ async def test_held_by_two_it_waits_for_both() -> None:
 
 
 async def test_finished_it_reads_what_is_there_and_ends_although_others_hold_the_pipe() -> None:
-    read, write = open_pipe()
+    read, write = os.pipe()
     got: list[bytes] = []
     reader = DescriptorReader(read, got.append)
     reader.hold("client")
@@ -67,8 +68,12 @@ async def test_a_terminal_ends_when_nobody_has_it_open() -> None:
     assert b"".join(got) == b"x" * 3000
 
 
+def room_of(pipe: int) -> int:
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+
+
 async def test_what_a_pipe_does_not_take_waits_in_order() -> None:
-    read, write = open_pipe(65536)
+    read, write = os.pipe()
     full: list[int] = []
     drained = asyncio.Event()
     writer = DescriptorWriter(write, lambda: full.append(1), drained.set)
@@ -85,8 +90,26 @@ async def test_what_a_pipe_does_not_take_waits_in_order() -> None:
     assert len(b"".join(pieces)) > WRITE_HIGH
 
 
+async def test_pipes_grow_when_they_were_full() -> None:
+    read, write = os.pipe()
+    fresh = room_of(write)
+    writer = DescriptorWriter(write, nothing, nothing, room=4 * fresh)
+    writer.write(bytes(fresh))
+    assert room_of(write) == fresh
+    writer.write(bytes(fresh))
+    assert room_of(write) == 4 * fresh
+    got: list[bytes] = []
+    reader = DescriptorReader(read, got.append, room=8 * fresh)
+    async with asyncio.timeout(30):
+        while sum(map(len, got)) < 2 * fresh:
+            await asyncio.sleep(0)
+    assert room_of(write) == 8 * fresh
+    writer.close()
+    await asyncio.wait_for(reader.ended, 30)
+
+
 async def test_a_reader_that_went_away_swallows_the_rest() -> None:
-    read, write = open_pipe()
+    read, write = os.pipe()
     os.close(read)
     writer = DescriptorWriter(write, nothing, nothing)
     writer.write(b"to nobody")

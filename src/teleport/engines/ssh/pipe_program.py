@@ -16,7 +16,7 @@ from teleport.engines.ssh.kernel_watch import watch_session
 from teleport.engines.ssh.opening import Opening
 from teleport.engines.ssh.pam import pam_request
 from teleport.engines.ssh.spawner import Process, Spawner
-from teleport.engines.ssh.streams import ROOMS, DescriptorReader, DescriptorWriter, open_pipes
+from teleport.engines.ssh.streams import INPUT_ROOM, OUTPUT_ROOM, DescriptorReader, DescriptorWriter, open_pipes
 from teleport.engines.ssh.surroundings import session_environment
 from teleport.engines.ssh.visit import Visit
 from teleport.wire.terminal import TerminalSize
@@ -41,7 +41,7 @@ class PipeProgram:
         self._errors: DescriptorReader | None = None
 
     async def start(self, sid: str, size: TerminalSize) -> None:
-        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(*ROOMS)
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = open_pipes(3)
         try:
             self._process = await self._launch(sid, (stdin, stdout, stderr))
         except BaseException:
@@ -52,8 +52,8 @@ class PipeProgram:
             for descriptor in (stdin, stdout, stderr):
                 os.close(descriptor)
         screens = self._screens
-        self._input = DescriptorWriter(to_stdin, screens.pause_typing, screens.resume_typing)
-        self._output = DescriptorReader(from_stdout, screens.show)
+        self._input = DescriptorWriter(to_stdin, screens.pause_typing, screens.resume_typing, room=INPUT_ROOM)
+        self._output = DescriptorReader(from_stdout, screens.show, room=OUTPUT_ROOM)
         self._errors = DescriptorReader(from_stderr, screens.show_error)
 
     async def _launch(self, sid: str, descriptors: tuple[int, int, int]) -> Process:

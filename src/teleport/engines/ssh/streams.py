@@ -18,22 +18,29 @@ READ_SIZE = 256 << 10
 TERMINAL_READ = 4096
 TERMINAL_TURN = 128 << 10
 WRITE_HIGH = 256 << 10
-PIPE_ROOM = 256 << 10
-ROOMS = (PIPE_ROOM, 512 << 10, 64 << 10)
-"""Bytes that find room in the pipes of a program's input, output and errors: a user has so many in all."""
+FRESH_ROOM = 64 << 10
+"""Bytes that find room in a pipe as the kernel makes it."""
+INPUT_ROOM = 1 << 20
+OUTPUT_ROOM = 512 << 10
+"""Bytes that find room in a program's input and output once these were full. A user has so many in all, so that
+programs which move little are left with what the kernel gives."""
 
 
 class DescriptorReader:
     """Gives everything a descriptor yields to `deliver`, until `ended`. Owns the descriptor.
 
-    Reading stops while anyone holds it. A terminal ends with an error where a pipe ends with nothing.
+    Reading stops while anyone holds it. A terminal ends with an error where a pipe ends with nothing. A pipe that was
+    full grows to `room`.
     """
 
-    def __init__(self, descriptor: int, deliver: Callable[[bytes], None], *, is_terminal: bool = False) -> None:
+    def __init__(
+        self, descriptor: int, deliver: Callable[[bytes], None], *, is_terminal: bool = False, room: int = FRESH_ROOM
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._deliver = deliver
         self._read = self._read_terminal if is_terminal else self._read_pipe
+        self._room = room
         self._holds: set[str] = set()
         self._is_registered = False
         self._is_closed = False
@@ -97,6 +104,9 @@ class DescriptorReader:
             data = b""
         if not data:
             self.close()
+        elif len(data) >= FRESH_ROOM < self._room:
+            widen(self._descriptor, self._room)
+            self._room = 0
         return data
 
     def _read_terminal(self) -> bytes:
@@ -124,14 +134,23 @@ class DescriptorReader:
 class DescriptorWriter:
     """Writes to a descriptor what it takes, and keeps the rest in order. Owns the descriptor.
 
-    `on_full` asks to be given no more until `on_drained`. A reader that went away swallows everything.
+    `on_full` asks to be given no more until `on_drained`. A reader that went away swallows everything. A pipe that
+    did not take all grows to `room`.
     """
 
-    def __init__(self, descriptor: int, on_full: Callable[[], None], on_drained: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        on_full: Callable[[], None],
+        on_drained: Callable[[], None],
+        *,
+        room: int = FRESH_ROOM,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._on_full = on_full
         self._on_drained = on_drained
+        self._room = room
         self._waiting = bytearray()
         self._is_waiting = False
         self._is_ending = False
@@ -144,6 +163,10 @@ class DescriptorWriter:
             return
         if not self._is_waiting:
             written = self._try(data)
+            if written < len(data) and self._room > FRESH_ROOM:
+                widen(self._descriptor, self._room)
+                self._room = 0
+                written += self._try(memoryview(data)[written:])
             if written == len(data):
                 return
             self._waiting += memoryview(data)[written:]
@@ -177,7 +200,7 @@ class DescriptorWriter:
             self._waiting.clear()
             os.close(self._descriptor)
 
-    def _try(self, data: bytes | bytearray) -> int:
+    def _try(self, data: bytes | bytearray | memoryview) -> int:
         try:
             return os.write(self._descriptor, data)
         except BlockingIOError:
@@ -209,11 +232,11 @@ class DescriptorWriter:
             self._on_drained()
 
 
-def open_pipes(*rooms: int) -> list[tuple[int, int]]:
-    """A pipe for each number of bytes that should find room in it: all of them or none. Raises Unavailable."""
+def open_pipes(count: int) -> list[tuple[int, int]]:
+    """(read end, write end) of so many pipes: all of them or none. Raises Unavailable."""
     pipes: list[tuple[int, int]] = []
     try:
-        pipes.extend(open_pipe(room) for room in rooms)
+        pipes.extend(os.pipe() for _ in range(count))
     except OSError as error:
         for end in (end for pipe in pipes for end in pipe):
             os.close(end)
@@ -221,9 +244,7 @@ def open_pipes(*rooms: int) -> list[tuple[int, int]]:
     return pipes
 
 
-def open_pipe(room: int = PIPE_ROOM) -> tuple[int, int]:
-    """(read end, write end). Past what the system grants a user there is less room."""
-    ends = os.pipe()
+def widen(pipe: int, room: int) -> None:
+    """Past what the system grants a user it stays as it is."""
     with contextlib.suppress(OSError):
-        fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, room)
-    return ends
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, room)
