@@ -24,7 +24,7 @@ _TICK = 1.0
 _BUSY_TICK = 0.1
 _MAX_EVENTS = 256
 _PLENTY = 512 << 10  # bytes in a turn that were worth waking up for
-_WORTHWHILE = 128 << 10  # that a pause should bring, where the pace is known
+_WORTHWHILE = 256 << 10  # that a pause should bring, where the pace is known
 _LONGEST = 5  # times `gather`
 _LITTLE = 16 << 10  # bytes in a turn that are a question or an answer, for which others wait
 

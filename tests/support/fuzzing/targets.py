@@ -23,6 +23,7 @@ from teleport.credentials import peers, ssh_certificates, totp, webauthn, x509
 from teleport.credentials.keys import PrivateKey, PublicKey
 from teleport.credentials.webauthn import RelyingParty
 from teleport.engines.ssh import file_link, remote_paths, scp_command, scp_server, scp_tap, sftp_server
+from teleport.engines.ssh.answers import Answers
 from teleport.engines.ssh.file_desk import Desk, OpenFile
 from teleport.engines.ssh.passing_scp import ScpPassage
 from teleport.engines.ssh.passing_sftp import SftpPassage
@@ -545,7 +546,8 @@ class _BareDesk(Desk):
 def _sftp_conversation(data: bytes) -> None:
     """Whole packets of every sort, as `serve` cuts them."""
     with _spoken(data) as source, open(os.devnull, "wb", buffering=0) as sink:
-        assert sftp_server.serve(_BareDesk(), source, sink.fileno()) in (0, 11)
+        answers = Answers(sink.fileno(), sftp_server.LONGEST_ANSWER)
+        assert sftp_server.serve(_BareDesk(), answers, source) in (0, 11)
 
 
 def _scp_conversation(options: str) -> Callable[[bytes], None]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teleport.engines.ssh import sftp_server as sftp
+from teleport.engines.ssh.answers import ALONE, Answers
 from teleport.engines.ssh.file_desk import Desk
 from teleport.engines.ssh.sftp_server import Server, serve
 
@@ -177,7 +178,7 @@ def test_who_does_not_speak_sftp_is_left(said: bytes) -> None:
     os.write(said_to, said)
     os.close(said_to)
     try:
-        assert serve(Desk(), source, sink) == 11
+        assert serve(Desk(), Answers(sink, sftp.LONGEST_ANSWER), source) == 11
     finally:
         for descriptor in (source, heard, sink):
             os.close(descriptor)
@@ -190,7 +191,7 @@ def test_requests_together_are_answered_together_in_order(tmp_path: Path) -> Non
     packets += [bytes((sftp.STAT,)) + u32(number) + string(str(tmp_path)) for number in range(5)]
     os.write(said_to, b"".join(u32(len(packet)) + packet for packet in packets))
     os.close(said_to)
-    assert serve(Desk(), source, sink) == 0
+    assert serve(Desk(), Answers(sink, sftp.LONGEST_ANSWER), source) == 0
     os.close(sink)
     answers = os.read(heard, 1 << 16)
     kinds = []
@@ -205,7 +206,7 @@ def test_requests_together_are_answered_together_in_order(tmp_path: Path) -> Non
 
 def test_a_long_conversation_crosses_the_ends_of_its_buffers(tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
-    sizes = (sftp.MAX_DATA, 1, 32_768, sftp.ALONE, 100_000, sftp.MAX_DATA, 70_001)
+    sizes = (sftp.MAX_DATA, 1, 32_768, ALONE, 100_000, sftp.MAX_DATA, 70_001)
     packets = [bytes((sftp.OPEN,)) + u32(1) + string(str(tmp_path / "f")) + u32(1 | 2 | 8) + u32(0)]
     offset = number = 0
     reads = []
@@ -222,7 +223,7 @@ def test_a_long_conversation_crosses_the_ends_of_its_buffers(tmp_path: Path) -> 
         said.write(b"".join(sftp.framed(packet) for packet in (*packets, *reads)))
         said.flush()
         said.seek(0)
-        assert serve(Desk(), source, sink) == 0
+        assert serve(Desk(), Answers(sink, sftp.LONGEST_ANSWER), source) == 0
         heard.seek(0)
         answers = heard.read()
     assert (tmp_path / "f").read_bytes() == content

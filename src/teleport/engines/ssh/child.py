@@ -339,7 +339,8 @@ def serve_files(request: Request, descriptors: list[int], report: int) -> NoRetu
     with suppress(BrokenPipeError):  # the agent is gone
         desk = file_desk.Desk(socket.socket(fileno=3), is_governed=request["governed"], bases=request["bases"])
         if request["do"] == "sftp":
-            os._exit(sftp_server.serve(desk, has_links_first=request["links_first"]))
+            out = answers.Answers(1, sftp_server.LONGEST_ANSWER)
+            os._exit(sftp_server.serve(desk, out, has_links_first=request["links_first"]))
         path = os.fsencode(request["path"])
         os._exit(scp_server.serve(desk, request["options"], path, is_pattern=request["pattern"]))
     os._exit(255)
@@ -403,6 +404,7 @@ def beside(name: str) -> Any:
     return module
 
 
+answers = beside("answers")
 file_desk = beside("file_desk")
 orphans = beside("orphans")
 sftp_server = beside("sftp_server")

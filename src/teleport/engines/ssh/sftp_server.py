@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from teleport.engines.ssh.answers import Answers
     from teleport.engines.ssh.file_desk import Desk, OpenFile
 
 INIT, VERSION = 1, 2
@@ -35,10 +36,8 @@ MAX_HANDLES = 1000
 ENTRIES = 100
 ROOM = 1 << 20
 """For requests that have come: some of the longest, so that few have to be moved to its beginning."""
-TOGETHER = 256 << 10
-"""Bytes of answers that are worth sending at once."""
-ALONE = 64 << 10
-"""An answer of so many bytes goes as it is, without a copy."""
+LONGEST_ANSWER = 13 + MAX_DATA
+"""Bytes of a file, behind what `_data_head` lays out."""
 EXTENSIONS = {
     b"posix-rename@openssh.com": b"1",
     b"statvfs@openssh.com": b"2",
@@ -152,15 +151,19 @@ class Folder:
 class Server:
     """One conversation. `answer` takes a packet without its length and gives the packet to send, with it.
 
-    What was read of a file is a view of a buffer, which the next read fills anew.
+    What was read of a file is a view of a place that `room` gave, with room for the longest answer; without it, of a
+    buffer that the next read fills anew.
     """
 
-    def __init__(self, desk: Desk, *, has_links_first: bool = False) -> None:
+    def __init__(
+        self, desk: Desk, *, has_links_first: bool = False, room: Callable[[], memoryview] | None = None
+    ) -> None:
         self._desk = desk
         self._has_links_first = has_links_first
         self._handles: dict[bytes, OpenFile | Folder] = {}
         self._next = 0
-        self._data = memoryview(bytearray(_data_head.size + MAX_DATA))
+        self._room = room or self._own_room
+        self._buffer: memoryview | None = None
         self._operations: dict[int, Callable[[Reader], bytes | None]] = {
             OPEN: self._open,
             CLOSE: self._close,
@@ -203,6 +206,11 @@ class Server:
         except (Malformed, ValueError, OverflowError):
             body = status(BAD_MESSAGE)
         return framed(body[:1] + _u32.pack(number) + body[1:])
+
+    def _own_room(self) -> memoryview:
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(LONGEST_ANSWER))
+        return self._buffer
 
     def close(self) -> None:
         for held in self._handles.values():
@@ -249,11 +257,12 @@ class Server:
         """None at the end of the file."""
         file, offset, size = self._file(request), request.u64(), request.u32()
         head = _data_head.size
-        count = self._desk.read(file, offset, self._data[head : head + min(size, MAX_DATA)])
+        answer = self._room()
+        count = self._desk.read(file, offset, answer[head : head + min(size, MAX_DATA)])
         if size and not count:
             return None
-        _data_head.pack_into(self._data, 0, head - 4 + count, DATA, number, count)
-        return self._data[: head + count]
+        _data_head.pack_into(answer, 0, head - 4 + count, DATA, number, count)
+        return answer[: head + count]
 
     def _write(self, request: Reader) -> bytes:
         self._desk.write(self._file(request), request.u64(), request.view())
@@ -265,10 +274,9 @@ class Server:
         target, place = self._file(request), request.u64()
         if source is target and (not length or max(offset, place) < min(offset, place) + length):
             raise OSError(errno.EBUSY, "")
-        left = length or 1 << 64
+        left, room = length or 1 << 64, self._room()
         while left:
-            room = self._data[: min(left, MAX_DATA)]
-            count = self._desk.read(source, offset, room)
+            count = self._desk.read(source, offset, room[: min(left, MAX_DATA)])
             if not count:
                 return status(EOF if length else OK)
             self._desk.write(target, place, room[:count])
@@ -420,33 +428,9 @@ def framed(packet: bytes) -> bytes:
     return _u32.pack(len(packet)) + packet
 
 
-class Answers:
-    """Gathers what is answered, and sends it before the buffer of a long one is filled anew."""
-
-    def __init__(self, sink: int) -> None:
-        self._sink = sink
-        self._waiting: list[bytes] = []
-        self._size = 0
-
-    def add(self, answer: bytes | memoryview) -> None:
-        if len(answer) > ALONE:
-            self.send()
-            send(self._sink, answer)
-            return
-        self._waiting.append(bytes(answer))
-        self._size += len(answer)
-        if self._size >= TOGETHER:
-            self.send()
-
-    def send(self) -> None:
-        if self._waiting:
-            send(self._sink, b"".join(self._waiting))
-            self._waiting, self._size = [], 0
-
-
-def serve(desk: Desk, source: int = 0, sink: int = 1, *, has_links_first: bool = False) -> int:
+def serve(desk: Desk, answers: Answers, source: int = 0, *, has_links_first: bool = False) -> int:
     """Answer until the client ends. The exit status: 0, or 11 for a client that does not speak SFTP."""
-    server, answers = Server(desk, has_links_first=has_links_first), Answers(sink)
+    server = Server(desk, has_links_first=has_links_first, room=answers.room)
     room, start, end = memoryview(bytearray(ROOM)), 0, 0
     try:
         while count := os.readv(source, (room[end:],)):
@@ -470,9 +454,3 @@ def serve(desk: Desk, source: int = 0, sink: int = 1, *, has_links_first: bool =
     finally:
         server.close()
     return 0
-
-
-def send(sink: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sink, view) :]
