@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from teleport.foundation import descriptors, logs
+from teleport.foundation import descriptors, heap, logs
 from teleport.foundation.errors import BadParameter
 from teleport.foundation.logs import get_logger
 from teleport.foundation.service import Supervisor, TaskOwner
@@ -36,6 +36,7 @@ def run_process(settings: Settings) -> int:
     """The exit status: 0 for a clean stop. Raises one of our errors for what keeps it from starting."""
     os.umask(0o077)
     descriptors.raise_limit()
+    heap.keep_spare_memory()
     data_dir.prepare(settings.data_dir)
     succession = Succession.from_environment()
     succession.say_ready()

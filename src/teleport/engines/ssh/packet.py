@@ -36,7 +36,7 @@ MIN_PACKET_DATA: Final = 256
 """A peer that takes less at once would cost far more work than it gets data."""
 MAX_PACKET_DATA: Final = 32 << 10
 """Most data in a packet of ours: what OpenSSH takes."""
-BATCH_DATA: Final = 256 << 10
+BATCH_DATA: Final = 512 << 10
 """Most data sealed in one go."""
 WRITE_HIGH: Final = 1 << 20
 WRITE_LOW: Final = 256 << 10

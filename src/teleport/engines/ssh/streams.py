@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from teleport.foundation.errors import Unavailable
 
-READ_SIZE = 256 << 10
+READ_SIZE = 512 << 10
 TERMINAL_READ = 4096
 TERMINAL_TURN = 128 << 10
 WRITE_HIGH = 256 << 10
