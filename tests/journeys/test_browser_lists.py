@@ -66,7 +66,7 @@ def members(cluster: Cluster) -> list[str]:
 def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
     cluster.tctl("create", "-f", text=LISTS).ok()
     with chromiums(tmp_path / "a", tmp_path / "b") as (owning, belonging):
-        odile, bob = owning.new_page(), belonging.new_page()
+        odile, bert = owning.new_page(), belonging.new_page()
         breaches = enter(odile, cluster, "odile", tmp_path)
         entry = odile.get_by_role("listitem").filter(has_text="Bookkeepers")
         expect(entry).to_contain_text("Owner")
@@ -84,13 +84,13 @@ def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
         expect(odile.get_by_role("link", name="Temporary staff")).to_be_visible()
         add_self_is_refused(odile)
 
-        breaches = enter(bob, cluster, "bert", tmp_path)
-        bob.get_by_role("link", name="Bookkeepers").click()
-        expect(bob.get_by_text("on call").first).to_be_visible()
-        expect(bob.get_by_role("button", name=re.compile("Add a member|Remove|Review"))).to_have_count(0)
-        bob.get_by_role("link", name="Account").click()
-        expect(bob.get_by_role("heading", name="Account", level=1)).to_be_visible()
-        expect(bob.get_by_text("access, ledger")).to_be_visible()  # it came with the login after the membership
+        breaches = enter(bert, cluster, "bert", tmp_path)
+        bert.get_by_role("link", name="Bookkeepers").click()
+        expect(bert.get_by_text("on call").first).to_be_visible()
+        expect(bert.get_by_role("button", name=re.compile("Add a member|Remove|Review"))).to_have_count(0)
+        bert.get_by_role("link", name="Account").click()
+        expect(bert.get_by_role("heading", name="Account", level=1)).to_be_visible()
+        expect(bert.get_by_text("access, ledger")).to_be_visible()  # it came with the login after the membership
         assert breaches == []
 
         odile.get_by_role("button", name="Remove eve").click()
@@ -102,13 +102,13 @@ def test_an_owner_and_a_member(cluster: Cluster, tmp_path: Path) -> None:
         assert barriers(odile) == []
         odile.get_by_role("button", name="Record the review").click()
         expect(odile.get_by_role("status").filter(has_text="The review is recorded")).to_be_visible()
-        expect(odile.get_by_text("Removed: bob")).to_be_visible()
+        expect(odile.get_by_text("Removed: bert")).to_be_visible()
         expect(odile.get_by_text("Review is late")).to_have_count(0)
         assert members(cluster) == ["temps"]
         odile.get_by_role("link", name="Temporary staff").click()
         expect(odile.get_by_role("heading", name="Temporary staff", level=1)).to_be_focused()
-        bob.goto(f"https://{cluster.proxy}/web/lists/books")
-        expect(bob.get_by_role("alert")).to_be_visible()  # what the list gave is gone from the session, and told so
+        bert.goto(f"https://{cluster.proxy}/web/lists/books")
+        expect(bert.get_by_role("alert")).to_be_visible()  # what the list gave is gone from the session, and told so
         for width in (1280, 390):
             odile.set_viewport_size({"width": width, "height": 844})
             assert barriers(odile) == []
