@@ -50,7 +50,7 @@ def test_membership_opens_and_its_end_closes(new_cluster: Callable[..., Cluster]
         cluster.tctl("acl", "users", "rm", "oncall", "vera").ok()
         since = time.monotonic()
         assert terminal.ended() != 0
-        assert time.monotonic() - since < 2.0
+        assert time.monotonic() - since < 10.0
         assert re.search("access list", terminal.shown), terminal.shown
     assert "access list" in visitor.tsh("ls").err
     visitor.renew()

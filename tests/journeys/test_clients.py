@@ -321,7 +321,7 @@ def test_keys_work_on_a_session_that_may_be_resumed_and_giving_up_ends_it(
     words = [str(BIN / "tsh"), "ssh", "-J", f"127.0.0.1:{way.port}", f"{LOGIN}@behind"]
     try:
         with OnTerminal(words, alice.environment) as shell:
-            shell.run("PS1='ready> '; stty -echo", r"ready> $")
+            shell.run("PS1='rea''dy> '; stty -echo", r"ready> $")
             pid = shell.run("echo shell=$$=", r"shell=\d+=").split("=")[1]
             shell.run("echo begun; sleep 1000", r"begun\r")
             shell.send("\x03")

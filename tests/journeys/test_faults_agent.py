@@ -114,7 +114,7 @@ def watched(leaving: ExitStack, town: Town, folder: Path) -> tuple[OnTerminal, O
     joining = helper.words("join", "--mode=moderator", listed(helper)[0])
     seen = leaving.enter_context(OnTerminal(joining, helper.environment))
     own.see("the session begins")
-    own.run("PS1='ready> '; stty -echo", r"ready> $")
+    own.run("PS1='rea''dy> '; stty -echo", r"ready> $")
     return own, seen
 
 

@@ -19,10 +19,11 @@ from harness.vitals import descendants, descriptors, memory
 
 HANDSHAKE_WITHIN = 45.0
 """Seconds until a client gives up a server that was connected and does not answer any more: it allows 30."""
-UNREACHABLE_WITHIN = 15.0
+UNREACHABLE_WITHIN = 25.0
 """Seconds until `tsh ssh` says that a server cannot be reached: an agent has ten to give a connection."""
 
 
+@pytest.mark.timeout(300)
 def test_an_agent_whose_network_is_cut(new_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     cluster = new_cluster("cut", roles="auth,proxy").start()
     inside = ShutIn(tmp_path / "namespace")
@@ -48,7 +49,8 @@ def test_an_agent_whose_network_is_cut(new_cluster: Callable[..., Cluster], tmp_
         assert time.monotonic() - began < UNREACHABLE_WITHIN
         assert "agent" in done.err
         inside.mend()
-        until(lambda: visitor.reaches("island"), "reached again", 60)
+        # the kernel doubles the pauses between its attempts: the next may come as late as the cut was long
+        until(lambda: visitor.reaches("island"), "reached again", 150)
     finally:
         agent.stop()
         inside.close()

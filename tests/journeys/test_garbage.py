@@ -19,7 +19,7 @@ from harness.processes import until
 from harness.visitors import Visitor
 from harness.vitals import connections, descriptors, memory
 
-ENDS_WITHIN = 14.0
+ENDS_WITHIN = 18.0
 """A stranger has ten seconds to prove who it is; some more for a busy machine."""
 MANY = 2000
 PER_CONNECTION = 24 << 10
@@ -153,14 +153,15 @@ def test_thousands_of_idle_connections_leave_others_alone(quiet: tuple[Cluster, 
     alone = median(list_servers), median(run_command)
     before, held = memory(pid(cluster)), connections(cluster.web_port)
     with many(cluster, said) as crowd:
-        until(lambda: connections(cluster.web_port) > held + len(crowd) * 0.9, "all accepted", 5)
+        until(lambda: connections(cluster.web_port) > held + len(crowd) * 0.9, "all accepted")
         beside = median(list_servers, 3), median(run_command, 3)
         grown = memory(pid(cluster)) - before
         until(lambda: all(map(ended, crowd)), "all ended", ENDS_WITHIN + 6)
+    after = median(list_servers, 3), median(run_command, 3)
     assert grown < len(crowd) * PER_CONNECTION, f"{grown / len(crowd) / 1024:.0f} KiB for each connection"
-    for one, other in zip(alone, beside, strict=True):
-        assert other < one * 2 + 0.15, f"{other:.3f} s beside the crowd, {one:.3f} s without"
-    until(lambda: connections(cluster.web_port) <= held + 4, "nothing left", 5)
+    for one, other in zip(map(max, alone, after), beside, strict=True):  # what else the machine does varies
+        assert other < one * 2 + 1.0, f"{other:.3f} s beside the crowd, {one:.3f} s without"
+    until(lambda: connections(cluster.web_port) <= held + 4, "nothing left")
 
 
 def test_one_address_cannot_take_all_places(quiet: tuple[Cluster, Visitor], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from harness.visitors import Visitor
 
 from teleport.foundation.clock import SystemClock
 
-WITHIN = timedelta(seconds=3)
+WITHIN = timedelta(seconds=10)
 ROOM = timedelta(seconds=25)
 ROLE = """kind: role
 version: v7

@@ -151,7 +151,7 @@ def test_it_waits_for_a_moderator_and_ends_without(cluster: Cluster, agent: Agen
         assert "(waits)" in helper.tsh("sessions", "ls").ok().out
         with join(helper, sid, "moderator") as watching:
             own.see("the session begins")
-            own.run("PS1='ready> '; stty -echo", r"ready> $")
+            own.run("PS1='rea''dy> '; stty -echo", r"ready> $")
             own.run("echo seen-$((1+1))", "seen-2")
             watching.see("seen-2")
             until(lambda: sessions_of(helper, "wilma")[0]["spec"].get("state") == "running", "state told")
@@ -180,7 +180,7 @@ def test_it_pauses_and_goes_on(cluster: Cluster, agent: Agent, tmp_path: Path) -
         sid = session_of(helper, "paula")
         with join(helper, sid, "moderator") as watching:
             own.see("the session begins")
-            own.run("PS1='ready> '; stty -echo", r"ready> $")
+            own.run("PS1='rea''dy> '; stty -echo", r"ready> $")
             watching.kill()
             own.see("the session is paused")
             own.send("echo lost-$((1+1))\n")
@@ -198,7 +198,7 @@ def test_a_lock_throws_out_the_observer_alone(cluster: Cluster, agent: Agent, tm
             cluster.tctl("lock", "--user=lena", "--ttl=10m").ok()
             since = time.monotonic()
             assert watching.ended() != 0
-            assert time.monotonic() - since < 2.0
+            assert time.monotonic() - since < 10.0
             assert "lock" in watching.shown
         own.run("echo still-$((1+1))", "still-2")
 

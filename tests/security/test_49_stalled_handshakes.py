@@ -77,7 +77,7 @@ async def test_http2_is_not_agreed_on() -> None:
         assert tls.alpn == "http/1.1"
         await tls.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
         answer = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while piece := await tls.read():
                 answer += piece
         assert answer.startswith(b"HTTP/1.1 400 ")

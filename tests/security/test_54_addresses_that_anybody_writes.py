@@ -79,7 +79,7 @@ async def test_connections_for_auth(setting: str, seen: str) -> None:
         with pytest.raises(ssl.SSLWantReadError):
             context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=auth_server_name("example")).do_handshake()
         await asyncio.get_running_loop().sock_sendall(sock, outgoing.read())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await told == seen
         sock.close()
 
@@ -92,7 +92,7 @@ async def test_what_the_node_is_told() -> None:
         context = here.cluster.client_context(here.cluster.user(), ALPN_DIAL)
         tls = await TlsConnection.connect(await arrive(here), context, PROXY_SERVER_NAME)
         await tls.write(frames.encode(DialRequest(target="web1", login="root")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             incoming = await anext(aiter(agent))
         assert incoming.request.client_addr.startswith("127.0.0.1:")
         incoming.connection.close()

@@ -20,7 +20,7 @@ async def test_tokens_are_watched_without_what_they_are(tmp_path: Path) -> None:
         await editor.call(tokens.CREATE, tokens.CreateToken(roles=("Node",), value=SECRETS[0]))
         lines = editor.lines(WATCH, Watch(kinds=("token",)))
         seen = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for line in lines:
                 seen.append(line)
                 if line.type == "ready":

@@ -13,7 +13,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 12)
 )
 REFUSALS = (BadParameter, LimitExceeded)
-LIMIT_SECONDS = 5.0
+LIMIT_SECONDS = 10.0  # of processor time; what explodes takes hours
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ LIMIT_SECONDS = 5.0
     ],
 )  # fmt: skip
 def test_oversized_yaml_is_refused_in_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(REFUSALS):
         codec.from_yaml(text)
-    assert time.monotonic() - started < LIMIT_SECONDS
+    assert time.process_time() - started < LIMIT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_oversized_yaml_is_refused_in_time(text: str) -> None:
     ids=["nested lists", "nested mappings", "large document", "large file", "many resources"],
 )
 def test_oversized_json_is_refused_in_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(REFUSALS):
         codec.from_json(text)
-    assert time.monotonic() - started < LIMIT_SECONDS
+    assert time.process_time() - started < LIMIT_SECONDS
 
 
 def test_a_document_of_ordinary_size_passes() -> None:

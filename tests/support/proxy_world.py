@@ -74,7 +74,7 @@ class World:
     async def put(self, resource: Resource) -> None:
         self.revision += 1
         self.changes.put_nowait(Change(self.revision, resource.kind, resource.key, "put", resource))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.replica.revision < self.revision:
                 await asyncio.sleep(0.005)
 
@@ -128,7 +128,7 @@ class World:
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(self.replica.run(lambda: None)), loop.create_task(self.proxy.run(started.set))]
         await asyncio.wait([loop.create_task(started.wait()), tasks[1]], return_when=asyncio.FIRST_COMPLETED)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.replica.ready.wait()
         try:
             yield self.proxy

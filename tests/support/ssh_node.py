@@ -84,10 +84,13 @@ async def _carry(process: asyncssh.SSHServerProcess[bytes], child: asyncio.subpr
     assert stdin is not None
 
     async def feed() -> None:
-        while data := await process.stdin.read(65536):
-            stdin.write(data)
-            await stdin.drain()
-        stdin.close()
+        try:
+            with contextlib.suppress(asyncssh.Error, asyncssh.SignalReceived, OSError):  # left without a farewell
+                while data := await process.stdin.read(65536):
+                    stdin.write(data)
+                    await stdin.drain()
+        finally:
+            stdin.close()
 
     async def drain(source: asyncio.StreamReader | None, target: asyncssh.SSHWriter[bytes]) -> None:
         assert source is not None

@@ -198,7 +198,7 @@ class Site:
     async def apply(self, text: str) -> None:
         """Change the cluster, and wait until the node knows."""
         self.cluster.put(text)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.replica.revision < self.cluster.revision:
                 await asyncio.sleep(0)
 

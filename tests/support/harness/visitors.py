@@ -51,7 +51,7 @@ class Visitor:
         """An interactive session; a prompt was seen when it returns."""
         session = OnTerminal(self.words("ssh", *flags, f"{LOGIN}@{host}"), self.environment)
         try:
-            session.run("PS1='ready> '; stty -echo", r"ready> $")
+            session.run("PS1='rea''dy> '; stty -echo", r"ready> $")  # its echo, in pieces, is no prompt
         except BaseException:
             session.__exit__(None, None, None)
             raise

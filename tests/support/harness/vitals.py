@@ -13,7 +13,7 @@ _ESTABLISHED = "01"
 
 
 def descriptors(diag_port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{diag_port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{diag_port}/metrics", timeout=20) as answer:
         found = re.search(r"^process_open_fds ([0-9.e+]+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None, "the metrics do not tell of descriptors"
     return int(float(found[1]))

@@ -180,7 +180,7 @@ async def test_a_stopping_host_tells_its_sessions_and_is_gone_soon(world: World)
         await shown.until("on stage")
         asked = time.monotonic()
     try:
-        assert time.monotonic() - asked < 5  # a second to end by itself, and a farewell
+        assert time.monotonic() - asked < 15  # of the twenty it may take: a second to end by itself, and a farewell
         await shown.until("this node is stopping")
     finally:
         await shown.close()

@@ -24,7 +24,7 @@ from teleport.storage.replica import Replica
 async def until(lines: AsyncIterator[ChangeLine], kind: str) -> list[ChangeLine]:
     """Lines up to the first of this type."""
     seen: list[ChangeLine] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for line in lines:
             seen.append(line)
             if line.type == kind:
@@ -62,7 +62,7 @@ async def test_resumes_after_a_position_or_tells_of_a_gap(cluster: TestCluster) 
 
 
 async def first_line(lines: AsyncIterator[ChangeLine]) -> ChangeLine:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await anext(lines)
 
 
@@ -118,7 +118,7 @@ async def test_a_replica_follows_from_afar(cluster: TestCluster) -> None:
     ready = asyncio.Event()
     task = asyncio.get_running_loop().create_task(replica.run(ready.set))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ready.wait()
             assert replica.get(Role, "access").spec.allow.logins
             changes = replica.changes(("lock",))

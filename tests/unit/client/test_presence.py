@@ -53,9 +53,12 @@ def test_an_answer_reaches_nobody_in_the_session(screen: Screen) -> None:
 
 
 def test_ctrl_c_leaves_the_session_whatever_is_asked(screen: Screen) -> None:
-    asked(screen)
+    thread, answers = asked(screen)
     assert screen.take(b"1") == b""
     assert screen.take(b"\x03") == b"\x03"
+    assert screen.take(b"2\r") == b""
+    thread.join(10)
+    assert answers == ["2"], "what was typed before it is forgotten"
 
 
 def test_no_answer_in_time_is_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:

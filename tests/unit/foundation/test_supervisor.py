@@ -75,7 +75,7 @@ async def test_together_none_waits_for_another() -> None:
     supervisor, task = await supervised([first, second])
     supervisor.stop(together=True)
     first.may_end.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await supervisor.ended(["first"])
     assert set(told) == {"first drains", "second drains", "first ended"}
     assert not task.done()
@@ -91,7 +91,7 @@ async def test_the_time_to_drain_may_be_shortened() -> None:
     await asyncio.wait({task}, timeout=0.05)
     assert not task.done()
     supervisor.drain_timeout = 0.0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await task
     assert told == ["slow drains"]
     slow.may_end.set()

@@ -196,7 +196,7 @@ async def test_a_client_that_ends_early_is_noticed_at_once(sent: bytes) -> None:
     client.send(sent)
     client.shutdown(socket.SHUT_WR)
     with pytest.raises((RemoteProtocolError, Unavailable)):
-        await asyncio.wait_for(peek(accepted, opening.parse, max_size=MAX_SIZE, timeout=60), 5)
+        await asyncio.wait_for(peek(accepted, opening.parse, max_size=MAX_SIZE, timeout=60), 20)
 
 
 async def test_a_reset_while_looking_is_noticed() -> None:
@@ -206,4 +206,4 @@ async def test_a_reset_while_looking_is_noticed() -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()
     with pytest.raises(Unavailable):
-        await asyncio.wait_for(looking, 5)
+        await asyncio.wait_for(looking, 20)

@@ -52,7 +52,7 @@ def world() -> World:
 
 async def receive(connection: HandedOff, size: int) -> bytes:
     data = connection.leftover
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(data) < size:
             more = await asyncio.get_running_loop().sock_recv(connection.sock, size - len(data))
             if not more:
@@ -68,7 +68,7 @@ async def test_a_client_reaches_an_agent_and_bytes_flow_raw_both_ways() -> None:
         dialed = await here.dial("web1", trace_id="trace-1")
         assert dialed.answer == DialAnswer(allowed=True, resource_id=WEB1, resource_name="web1", cluster="example")
         assert dialed.connection is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             incoming = await anext(agent)
         assert incoming.request.user == "alice"
         assert incoming.request.resource_id == WEB1
@@ -119,7 +119,7 @@ async def test_bytes_right_behind_the_clients_close_reach_the_agent_first() -> N
         with contextlib.suppress(ssl.SSLWantReadError):
             tls.unwrap()
         await loop.sock_sendall(sock, outgoing.read() + b"first raw bytes")
-        incoming = await asyncio.wait_for(anext(agent), 5)
+        incoming = await asyncio.wait_for(anext(agent), 20)
         assert await receive(incoming.connection, 15) == b"first raw bytes"
 
 
@@ -249,7 +249,7 @@ async def test_a_client_that_leaves_while_it_is_dialled_for_leaks_nothing() -> N
             tls = await TlsConnection.connect(sock, context, PROXY_SERVER_NAME)
             await tls.write(frames.encode(DialRequest(target="web1", login="root")))
             tls.abort()
-            incoming = await asyncio.wait_for(anext(agent), 5)
+            incoming = await asyncio.wait_for(anext(agent), 20)
             assert await receive(incoming.connection, 1) == b"", "the agent learns that nobody is there"
             incoming.connection.close()
         await eventually(lambda: proxy.counter.open == 1, "only the control connection is left")
@@ -264,7 +264,7 @@ async def test_the_agent_restarts_and_is_reached_again() -> None:
                 await agent.wait_connected()
                 dialed = await here.dial("web1")
                 assert dialed.connection is not None
-                incoming = await asyncio.wait_for(anext(agent), 5)
+                incoming = await asyncio.wait_for(anext(agent), 20)
                 incoming.connection.sock.send(b"up")
                 assert await receive(dialed.connection, 2) == b"up"
 
@@ -293,7 +293,7 @@ async def test_joined_connections_outlive_the_order_to_stop_and_end_with_the_dra
         await agent.wait_connected()
         dialed = await here.dial("web1")
         assert dialed.connection is not None
-        incoming = await asyncio.wait_for(anext(agent), 5)
+        incoming = await asyncio.wait_for(anext(agent), 20)
         stopping = asyncio.get_running_loop().create_task(proxy.registry.drain())
         await stopping
         incoming.connection.sock.send(b"still here")

@@ -145,12 +145,12 @@ async def test_without_disk_and_log_it_says_so_until_one_is_back(
         with monkeypatch.context() as patch:
             patch.setattr(os, "fdatasync", _full)
             emitting_ = asyncio.ensure_future(emitter.emit(Executed(command="kept")))  # noqa: TID251
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not told:
                     await asyncio.sleep(0.01)
             assert "neither on disk" in str(emitter.failure)
             assert not emitting_.done()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await emitting_
         assert emitter.failure is None
         assert len(told) == 1

@@ -31,17 +31,17 @@ async def test_frames_come_at_their_time_and_idle_time_is_left_out() -> None:
     seen = [(frame.offset, loop.time() - begun) async for frame in player(skip_idle=True).frames()]
     assert [offset for offset, _ in seen] == [frame.offset for frame in FRAMES]
     times = dict(seen)
-    assert 0.11 <= times[120] < 1.0  # timers of the loop tick in milliseconds
-    assert 1.1 <= times[60_000] < 3.0
+    assert 0.11 <= times[120] < 10.0  # timers of the loop tick in milliseconds
+    assert 1.1 <= times[60_000] < 20.0
 
 
-async def test_double_speed_takes_half_the_time() -> None:
+async def test_a_hundred_times_the_speed_takes_a_hundredth_of_the_time() -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    async for frame in player(speed=4.0).frames():
-        if frame.offset == 120:
+    async for frame in player(speed=100.0).frames():
+        if frame.offset == 60_000:
             break
-    assert 0.02 <= loop.time() - begun < 0.11  # timers of the loop tick in milliseconds
+    assert 0.59 <= loop.time() - begun < 10.0  # timers of the loop tick in milliseconds
 
 
 async def test_seeking_shows_everything_before_at_once() -> None:
@@ -78,7 +78,7 @@ async def test_paused_nothing_comes() -> None:
     assert not done
     assert playing.is_paused
     playing.resume()
-    assert (await asyncio.wait_for(following, 5)).offset == 40
+    assert (await asyncio.wait_for(following, 20)).offset == 40
 
 
 async def test_garbage_is_told() -> None:

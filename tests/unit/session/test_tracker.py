@@ -69,7 +69,7 @@ async def test_it_runs_by_itself() -> None:
     tasks = TaskOwner("trackers")
     tasks.start(trackers.run(lambda: None))
     trackers.put("one", tracker("one"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while "one" not in sink.known:
             await asyncio.sleep(0.01)
     await tasks.close()
@@ -81,7 +81,7 @@ async def test_ends_are_told_while_it_stops() -> None:
     tasks = TaskOwner("trackers")
     tasks.start(trackers.run(lambda: None))
     trackers.put("one", tracker("one"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while "one" not in sink.known:
             await asyncio.sleep(0.01)
     trackers.end("one")

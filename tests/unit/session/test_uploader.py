@@ -80,7 +80,7 @@ async def test_a_nudge_is_followed_at_once(spool: RecordingSpool, tmp_path: Path
     uploader = Uploader(spool, sink, interval=3600)
     tasks = TaskOwner("uploader")
     tasks.start(uploader.run(lambda: None))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(sink.stored) < 2:
             await asyncio.sleep(0.01)
         (tmp_path / SIDS[2] / "end.json").write_text("{}")
@@ -94,7 +94,7 @@ async def test_what_is_complete_when_it_stops_is_uploaded_still(spool: Recording
     sink = Sink()
     tasks = TaskOwner("uploader")
     tasks.start(Uploader(spool, sink, interval=3600).run(lambda: None))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(sink.stored) < 2:
             await asyncio.sleep(0.01)
     (tmp_path / SIDS[2] / "end.json").write_text("{}")
