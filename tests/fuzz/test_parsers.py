@@ -53,6 +53,7 @@ READ_BY = {
 """Where bytes of strangers are read, and what hunts there: targets and, behind sockets, doors."""
 OUR_OWN_WORDS = {
     "engines/ssh/algorithms": "names of algorithms that the library tells",
+    "engines/ssh/answers": "how much is left in a pipe, as the kernel tells",
     "engines/ssh/child": "requests of the agent that has started it",
     "engines/ssh/file_desk": "answers of the agent that has started it",
     "engines/ssh/login_records": "books of the host that root alone writes",

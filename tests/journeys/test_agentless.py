@@ -266,7 +266,7 @@ spec:
 
 def test_a_session_there_is_moderated_by_tsh(cluster: Cluster, stock: StockSshd, tmp_path: Path) -> None:
     cluster.tctl("create", "-f", text=WATCHING).ok()
-    owner = Visitor(cluster, tmp_path / "owner", "olga", roles="stock-watched")
+    owner = Visitor(cluster, tmp_path / "owner", "odette", roles="stock-watched")
     helper = Visitor(cluster, tmp_path / "helper", "max", roles="stock-helper")
     proof = tmp_path / "proof"
     refused = owner.tsh("scp", __file__, f"{SERVER}:{proof}")

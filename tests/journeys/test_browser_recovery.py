@@ -43,7 +43,7 @@ def test_back_in_with_a_code(cluster: Cluster, context: BrowserContext, tmp_path
     page = context.new_page()
     give_security_key(page)
     breaches = watch_for_breaches(page)
-    token = Person(cluster, "rita", tmp_path).invite("access")
+    token = Person(cluster, "renata", tmp_path).invite("access")
     page.goto(f"https://{cluster.proxy}/web/invite/{token}")
     page.get_by_role("radio", name="Password and second factor").check()
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -65,7 +65,7 @@ def test_back_in_with_a_code(cluster: Cluster, context: BrowserContext, tmp_path
     page.get_by_role("button", name=re.compile("^Your menu")).click()
     page.get_by_role("button", name="Log out").click()
 
-    begin(page, "The password", "rita", codes[0].upper().replace("-", " "))
+    begin(page, "The password", "renata", codes[0].upper().replace("-", " "))
     page.get_by_role("button", name="Use security key or passkey").click()
     page.get_by_label("New password").fill(LATER)
     page.get_by_label("Password again").fill(LATER)
@@ -79,7 +79,7 @@ def test_back_in_with_a_code(cluster: Cluster, context: BrowserContext, tmp_path
     page = context.new_page()
     give_security_key(page)
     page.goto(f"https://{cluster.proxy}/web/login")
-    begin(page, "The second factor", "rita", codes[1])
+    begin(page, "The second factor", "renata", codes[1])
     expect(page.get_by_role("alert")).to_contain_text("is wrong")  # the old codes are good no more
     page.get_by_label("Recovery code").fill(fresh[0])
     page.keyboard.press("Enter")

@@ -84,10 +84,12 @@ def test_an_interactive_session_is_recorded_replayed_and_audited(
     cluster: Cluster, alice: Person, agent: Agent
 ) -> None:
     command = [str(BIN / "tsh"), "ssh", f"{LOGIN}@behind"]
-    shown = converse(command, alice.environment, [(r"[$#] ", "stty size; echo re''play-me"), ("replay-me", "exit")])
-    assert "replay-me" in shown
-    until(lambda: len(ended(cluster, "behind")) > 0, "session ended")
-    session = str(ended(cluster, "behind")[-1]["sid"])
+    typed = "stty size; echo session=$SSH_SESSION_ID= re''play-me"
+    shown = converse(command, alice.environment, [(r"[$#] ", typed), ("replay-me", "exit")])
+    told_id = re.search(r"session=([0-9a-f-]{36})= replay-me", shown)
+    assert told_id is not None, shown
+    session = told_id[1]
+    until(lambda: session in {one["sid"] for one in ended(cluster, "behind")}, "session ended")
     until(lambda: session in alice.tsh("recordings", "ls", "--format=json").ok().out, "recording listed")
     until(lambda: "replay-me" in alice.tsh("play", "--format=text", session).out, "replay")
     told = {"session.start", "session.end", "session.data", "session.upload"}

@@ -166,9 +166,15 @@ def test_thousands_of_idle_connections_leave_others_alone(quiet: tuple[Cluster, 
 
 def test_one_address_cannot_take_all_places(quiet: tuple[Cluster, Visitor], tmp_path: Path) -> None:
     cluster, visitor = quiet
+    refused = 0
     with ExitStack() as stack:
-        crowd = [stack.enter_context(stranger(cluster)) for _ in range(700)]
-        until(lambda: sum(map(ended, crowd)) >= 150, "refused past the limit", 5)
+        crowd = []
+        for _ in range(700):
+            try:
+                crowd.append(stack.enter_context(stranger(cluster)))
+            except ConnectionResetError:  # it came before the connection was even told of here
+                refused += 1
+        until(lambda: refused + sum(map(ended, crowd)) >= 150, "refused past the limit", 5)
         assert visitor.reaches("calm")
 
 
