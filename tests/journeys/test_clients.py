@@ -81,13 +81,14 @@ def test_options_files_and_sockets_as_with_ssh(alice: Person, agent: Agent, tmp_
         there.listen()
         there.settimeout(30)
         forward = f"{tmp_path / 'here'}:{tmp_path / 'there'}"
-        code = "import socket; s = socket.socket(1); s.connect('here'); s.sendall(b'hello'); s.recv(3)"
+        code = "import socket; s = socket.socket(1); s.connect('here'); s.sendall(b'hello')"
         words = [str(BIN / "tsh"), "ssh", "--local", "-L", forward, f"{LOGIN}@behind", "python3", "-c", code]
         started = Started(["env", "-C", str(tmp_path), *words], tmp_path / "log", alice.environment)
         link, _ = there.accept()
         link.settimeout(PATIENCE)
         assert link.recv(5) == b"hello"
-        link.sendall(b"end")  # the connection ends with the program, and with it what is still under way
+        assert started.process.poll() is None  # the program has ended, what it connected to has not
+        link.close()
         assert started.process.wait(PATIENCE) == 0
 
 

@@ -202,13 +202,16 @@ async def _run(
             await ssh_forwards.start(connection, request.forwards)
             connected()
             if request.local_command:
-                return await _run_here(request.local_command)
+                status = await _run_here(request.local_command)
+                await ssh_forwards.finish(connection)
+                return status
             if request.run_nothing:
                 await connection.wait_closed()
                 if (end := ssh_connection.end_of(connection)) is not None:
                     raise end
                 return 0
             status = await _run_there(connection, request)
+            await ssh_forwards.finish(connection)
             end = ssh_connection.end_of(connection)
             if status == lost and isinstance(end, asyncssh.ConnectionLost) and not request.quiet:
                 print(f"\ntsh: {ssh_connection.explain(end, str(reached.resource_name))}", file=sys.stderr)

@@ -34,6 +34,15 @@ async def start(connection: asyncssh.SSHClientConnection, forwards: Forwards) ->
         await _started(socks, forward, forwards.must_start)
 
 
+async def finish(connection: asyncssh.SSHClientConnection) -> None:
+    """Wait, as ssh does, until nothing is forwarded any more: what was sent last is still under way."""
+    import asyncssh
+
+    kinds = (asyncssh.SSHTCPChannel, asyncssh.SSHUNIXChannel)
+    while forwarded := [one for one in connection._channels.values() if isinstance(one, kinds)]:  # noqa: SLF001
+        await forwarded[0].wait_closed()
+
+
 async def _started(starting: Awaitable[object], forward: Forward, must_start: bool) -> None:
     import asyncssh
 
