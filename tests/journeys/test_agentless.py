@@ -264,6 +264,11 @@ spec:
 """
 
 
+def sessions_of(visitor: Visitor, owner: str) -> list[dict[str, Any]]:
+    found = visitor.tsh("sessions", "ls", "--format=json").ok().json
+    return [one for one in found if one["spec"]["host_user"] == owner]
+
+
 def test_a_session_there_is_moderated_by_tsh(cluster: Cluster, stock: StockSshd, tmp_path: Path) -> None:
     cluster.tctl("create", "-f", text=WATCHING).ok()
     owner = Visitor(cluster, tmp_path / "owner", "odette", roles="stock-watched")
@@ -275,7 +280,8 @@ def test_a_session_there_is_moderated_by_tsh(cluster: Cluster, stock: StockSshd,
     with OnTerminal(owner.words("ssh", SERVER), owner.environment) as own:
         own.see("requires that others are present")
         own.send(f"touch {proof}\n")
-        sid = str(helper.tsh("sessions", "ls", "--format=json").ok().json[0]["metadata"]["name"])
+        until(lambda: bool(sessions_of(helper, "odette")), "session listed")
+        sid = str(sessions_of(helper, "odette")[0]["metadata"]["name"])
         words = helper.words("join", "--mode=moderator", sid)
         with OnTerminal(words, helper.environment) as watching:
             own.see("the session begins")

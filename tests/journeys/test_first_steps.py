@@ -117,7 +117,7 @@ def test_a_refusal_names_its_reason_and_its_event(cluster: Cluster, alice: Perso
     assert "nobody-else" in done.err
     event_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", done.err)
     assert event_id is not None, done.err
-    assert event_id[0] in {event["uid"] for event in cluster.events()}
+    until(lambda: event_id[0] in {event["uid"] for event in cluster.events()}, "the event")
 
 
 def test_what_may_not_be_seen_is_not_told(cluster: Cluster, agent: Agent, tmp_path: Path) -> None:
