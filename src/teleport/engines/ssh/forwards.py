@@ -103,7 +103,10 @@ class Forwards:
             self._audit.port_failed(where, GONE)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, GONE)
         self._audit.port_opened(where)
-        return ChannelSide(far, self._touch, lambda: self._audit.port_closed(where))
+        side = ChannelSide(far, self._touch, lambda: self._audit.port_closed(where))
+        if self._link.is_closed():
+            side.connection_lost(None)  # the client has left meanwhile: its channel will never open, nor close
+        return side
 
     # -- from the host to the client
 
