@@ -55,7 +55,7 @@ def node_name(cluster: Cluster, hostname: str) -> str:
 
 
 def told(cluster: Cluster, hostname: str, kind: str, **fields: Any) -> dict[str, Any]:
-    """The newest such event of that server, once it is there."""
+    """The first such event of that server, once it is there."""
     found: list[dict[str, Any]] = []
 
     def is_there() -> bool:
@@ -97,7 +97,7 @@ def test_a_terminal_is_recorded_with_its_size_signals_and_status(
         assert "stock" in sessions
         shell.send("exit 7\n")
         assert shell.ended() == 7
-    end = told(cluster, "stock", "session.end")
+    end = told(cluster, "stock", "session.end", user="alice")
     assert end["server_id"] == node_name(cluster, "stock")
     assert end["session_recording"] == "node"
     sid = str(end["sid"])
