@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
@@ -78,31 +78,6 @@ async def foreign(here: Site) -> asyncssh.SSHClientConnection:
         "127.0.0.1", here.port, username=ME, client_keys=[(str(person.key), str(person.directory / "id-cert.pub"))],
         known_hosts=str(here.directory / "known_hosts"), config=None, agent_path=None,
     )  # fmt: skip
-
-
-async def failure_of(doing: Awaitable[object]) -> Exception | None:
-    try:
-        await doing
-    except Exception as failure:
-        return failure
-    return None
-
-
-async def test_a_client_that_leaves_while_a_forward_connects_leaves_nothing_open(here: Site, tmp_path: Path) -> None:
-    arrived: asyncio.Queue[asyncio.StreamReader] = asyncio.Queue()
-    path = str(tmp_path / "there")
-    server = await asyncio.start_unix_server(lambda reader, _: arrived.put_nowait(reader), path)
-    async with server, asyncio.timeout(30):
-        connection = await foreign(here)
-        async with asyncio.TaskGroup() as tasks:
-            opening = tasks.create_task(failure_of(connection.open_unix_connection(path)))
-            while not connection._channels:  # it is asked for at once, and answered later
-                await asyncio.sleep(0)
-            connection.abort()
-        assert isinstance(opening.result(), asyncssh.Error)
-        assert await (await arrived.get()).read() == b""
-    (event,) = await here.log.wait_for("port")
-    assert event.error == "the client left while this was connected"
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "USR1", "KILL"])

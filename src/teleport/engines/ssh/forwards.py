@@ -20,7 +20,6 @@ from teleport.foundation.service import TaskOwner
 log = get_logger("ssh")
 
 REFUSED = "port forwarding is not allowed here by your roles or this node"
-GONE = "the client left while this was connected"
 MODERATED = "your roles require others to be present, who could not see what is forwarded"
 
 LOOPBACK = "localhost"
@@ -98,10 +97,6 @@ class Forwards:
             reason = (error.strerror if isinstance(error, OSError) else "") or str(error) or "it took too long"
             self._audit.port_failed(where, reason)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, reason) from error
-        if self._link.is_closed():  # nobody would close it: the channel never opens
-            far.close()
-            self._audit.port_failed(where, GONE)
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, GONE)
         self._audit.port_opened(where)
         side = ChannelSide(far, self._touch, lambda: self._audit.port_closed(where))
         if self._link.is_closed():
