@@ -98,11 +98,16 @@ async def test_pipes_grow_when_they_were_full() -> None:
     assert room_of(write) == fresh
     writer.write(bytes(fresh))
     assert room_of(write) == 4 * fresh
-    got: list[bytes] = []
-    reader = DescriptorReader(read, got.append, room=8 * fresh)
-    async with asyncio.timeout(30):
-        while sum(map(len, got)) < 2 * fresh:
-            await asyncio.sleep(0)
+    got = bytearray()
+    is_whole = asyncio.Event()
+
+    def take(data: bytes) -> None:
+        got.extend(data)
+        if len(got) == 2 * fresh:
+            is_whole.set()
+
+    reader = DescriptorReader(read, take, room=8 * fresh)
+    await asyncio.wait_for(is_whole.wait(), 30)
     assert room_of(write) == 8 * fresh
     writer.close()
     await asyncio.wait_for(reader.ended, 30)

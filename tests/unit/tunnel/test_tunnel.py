@@ -241,13 +241,23 @@ async def test_silence_ends_a_control_connection(cluster: Cluster) -> None:
         tls.abort()
 
 
-async def test_pings_keep_it(cluster: Cluster) -> None:
+async def test_pings_keep_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     pinging = tunnel_proxy(cluster, silence=1.5, ping_interval=0.1)
     async with pinging as proxy, pool_of(cluster, proxy.address) as pool:
         await eventually(lambda: spares(proxy) == 2, "agent")
-        links = set(proxy.registry._by_control)
-        await asyncio.sleep(3.2)  # more than twice the silence that would end it
-        assert set(proxy.registry._by_control) == links
+        links = dict(proxy.registry._by_control)
+        (stream,) = (link.stream for link in links.values())
+        answered: list[msgspec.Struct] = []
+        send = stream.send
+
+        async def counted(message: msgspec.Struct) -> None:
+            answered.append(message)
+            await send(message)
+
+        monkeypatch.setattr(stream, "send", counted)
+        # a tenth of a second apart: more than twice the silence that would end it
+        await eventually(lambda: len(answered) >= 32, "pings answered", 30)
+        assert proxy.registry._by_control == links
         assert pool.connected
 
 
