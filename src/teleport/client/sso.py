@@ -122,8 +122,13 @@ def _handler(path: str, box: Box, answers: queue.Queue[routes.SealedAnswer]) -> 
             if answer is None:
                 self.send_error(404)
                 return
-            answers.put(answer)
-            body = f"{_DONE if answer.ticket else _FAILED}\n".encode()
+            try:
+                self._show(_DONE if answer.ticket else _FAILED)
+            finally:
+                answers.put(answer)  # last: the process may end as soon as it has the answer
+
+        def _show(self, text: str) -> None:
+            body = f"{text}\n".encode()
             self.send_response(200)
             for name, value in (
                 ("content-type", "text/plain; charset=utf-8"),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import queue
+import socket
 import threading
 import urllib.error
 import urllib.request
+from http.server import HTTPServer
 from typing import cast
 
 import msgspec
@@ -67,6 +71,33 @@ class Proxy:
             f"{asked.callback}?answer={good}",
         ):
             self.statuses.append(visit(address))
+
+
+class Asking(queue.Queue[routes.SealedAnswer]):
+    """What the door hands over, and what its visitor had been sent by then."""
+
+    def __init__(self, visitor: socket.socket) -> None:
+        super().__init__()
+        self.visitor = visitor
+        self.page = b""
+
+    def put(self, item: routes.SealedAnswer, block: bool = True, timeout: float | None = None) -> None:
+        self.visitor.settimeout(5)
+        with contextlib.suppress(TimeoutError):
+            self.page = self.visitor.recv(4096)
+        super().put(item, block, timeout)
+
+
+def test_the_browser_has_its_page_before_the_answer_lets_the_process_end() -> None:
+    key = b"k" * 32
+    visitor, door = socket.socketpair()
+    with visitor, door:
+        answers = Asking(visitor)
+        good = sealed(key, routes.SealedAnswer(error="refused"))
+        visitor.sendall(f"GET /path/callback?answer={good} HTTP/1.0\r\n\r\n".encode())
+        sso._handler("/path/callback", Box(key), answers)(door, ("127.0.0.1", 1), cast("HTTPServer", None))
+        assert answers.get_nowait().error == "refused"
+    assert b"The login did not succeed" in answers.page
 
 
 def test_a_ticket_becomes_certificates_and_what_strangers_bring_is_not_heard(
