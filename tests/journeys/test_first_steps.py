@@ -24,6 +24,13 @@ def test_the_first_start_prints_a_link_for_the_first_administrator(new_cluster: 
     cluster.stop()
     cluster.start()
     assert cluster.process.output().count("/web/invite/") == 1, "a link is offered only while there is no user"
+    changes = (("rm", "user/admin"), ("users", "rm", "admin"), ("users", "update", "admin", "--set-roles=access"))
+    for change in changes:
+        refused = cluster.tctl(*change)
+        assert refused.status == 1 and "no local user would be left" in refused.err, refused
+    cluster.tctl("users", "update", "admin", "--set-roles=access", "--confirm").ok()
+    cluster.tctl("users", "update", "admin", "--set-roles=editor").ok()
+    cluster.tctl("users", "rm", "admin", "--confirm").ok()
 
 
 def test_tctl_tells_the_cluster(cluster: Cluster) -> None:

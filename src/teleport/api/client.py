@@ -134,7 +134,7 @@ class Client:
 
     async def delete(self, kind: type[Resource], name: str) -> None:
         """Raises NotFound."""
-        await self.call(routes.DELETE, routes.ResourceName(kind.KIND, address_name(kind, name)))
+        await self.call(routes.DELETE, routes.DeleteResource(kind.KIND, address_name(kind, name)))
 
     async def close(self) -> None:
         await self._transport.close()

@@ -179,7 +179,7 @@ class SyncClient:
 
     def delete(self, kind: type[Resource], name: str) -> None:
         """Raises NotFound."""
-        self.call(routes.DELETE, routes.ResourceName(kind.KIND, address_name(kind, name)))
+        self.call(routes.DELETE, routes.DeleteResource(kind.KIND, address_name(kind, name)))
 
     def _send(self, call: HttpCall) -> http.client.HTTPResponse:
         headers = {**self._headers, "content-type": call.content_type}

@@ -11,9 +11,10 @@ import msgspec
 
 from teleport.api.messages import ID_PREFIX, address_name
 from teleport.api.route import Empty
-from teleport.api.routes.resources import CreateResource, PutResource, ResourceAnswer, ResourceName
+from teleport.api.routes.resources import CreateResource, DeleteResource, PutResource, ResourceAnswer, ResourceName
 from teleport.auth import figures
 from teleport.auth.admin_actions import AdminActions
+from teleport.auth.administrators import Administrators
 from teleport.auth.caller import Caller
 from teleport.auth.cluster import Cluster
 from teleport.auth.defaults import default_singleton
@@ -37,9 +38,12 @@ from teleport.model.kinds import Kind
 from teleport.model.labels import ORIGIN
 from teleport.model.resource import Resource
 from teleport.model.resources.node import Node
+from teleport.model.resources.role import Role
 from teleport.model.resources.token import Token
+from teleport.model.resources.user import User
 from teleport.policy import access
 from teleport.policy.actions import ActionContext
+from teleport.storage.store import DeleteOf, UpdateOf
 
 HEARTBEAT_TTL = timedelta(minutes=10)
 MAX_HEARTBEAT_TTL = timedelta(hours=1)
@@ -55,6 +59,7 @@ class Resources:
         self._ground = ground
         self._admin_actions = admin_actions
         self._host_ids = HostIds(cluster.store)
+        self._administrators = Administrators(cluster.store)
 
     async def get(self, caller: Caller, request: ResourceName) -> ResourceAnswer:
         """Raises NotFound, AccessDenied."""
@@ -100,7 +105,7 @@ class Resources:
         self._name(resource)
         return await self._put(caller, kind, resource, must_exist=request.must_exist, confirm=request.confirm)
 
-    async def delete(self, caller: Caller, request: ResourceName) -> Empty:
+    async def delete(self, caller: Caller, request: DeleteResource) -> Empty:
         """Raises NotFound. A singleton goes back to what the file or the default says."""
         kind = known_kind(request.kind)
         resource = await self._find(kind, request.name)
@@ -115,7 +120,7 @@ class Resources:
         if kind.singleton:
             await self._reset(caller, kind, resource)
             return Empty()
-        await self._store.delete(kind.type, resource.key)
+        await self._delete(kind, resource, confirm=request.confirm)
         if rules.after_delete is not None:
             await rules.after_delete(self._ground, caller, resource)
         await record_change(self._cluster, caller, "delete", resource)
@@ -137,23 +142,30 @@ class Resources:
             self._check_origin(kind, resource, old, confirm=confirm)
         await self._admin_actions.require_for(caller, kind.name)
         await self._before_write(caller, kind, resource, old)
-        written = await self._write(resource, old)
+        written = await self._write(resource, old, confirm=confirm)
         await record_change(self._cluster, caller, "update" if old else "create", written)
         return _answer(written)
 
-    async def _write(self, resource: Resource, old: Resource | None) -> Resource:
+    async def _write(self, resource: Resource, old: Resource | None, *, confirm: bool) -> Resource:
         named = resource.metadata.revision
-        if not named:
-            return await self._store.upsert(resource)
-        if old is None:
+        if named and old is None:
             raise NotFound(f"{resource.kind} {resource.display_name!r} does not exist any more")
         try:
-            return await self._store.update(resource)
+            if old is not None and _holds_administrators(resource) and not confirm:
+                pinned = resource if named else _at_revision_of(resource, old)
+                return (await self._administrators.commit(UpdateOf(pinned), old, resource))[0]
+            return await (self._store.update(resource) if named else self._store.upsert(resource))
         except RevisionConflict:
             raise RevisionConflict(
                 f"{resource.kind} {resource.display_name!r} was modified concurrently: "
                 "read it again and repeat the change"
             ) from None
+
+    async def _delete(self, kind: Kind, old: Resource, *, confirm: bool) -> None:
+        if _holds_administrators(old) and not confirm:
+            await self._administrators.commit(DeleteOf(kind.type, old.key, old.revision), old, None)
+        else:
+            await self._store.delete(kind.type, old.key)
 
     async def _heartbeat(
         self, caller: Caller, kind: Kind, resource: Resource, old: Resource | None
@@ -263,6 +275,17 @@ class Resources:
                 "change the file, or write over it until then with --confirm"
             )
         resource.metadata.labels = {**resource.metadata.labels, ORIGIN: "dynamic"}
+
+
+def _holds_administrators(resource: Resource) -> bool:
+    return isinstance(resource, User | Role)
+
+
+def _at_revision_of(resource: Resource, old: Resource) -> Resource:
+    """To be written over what was looked at, and over nothing newer."""
+    return msgspec.structs.replace(
+        resource, metadata=msgspec.structs.replace(resource.metadata, revision=old.revision)
+    )
 
 
 def _says_the_same(one: Resource, other: Resource) -> bool:

@@ -52,6 +52,14 @@ class ResourceName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     with_secrets: bool = False
 
 
+class DeleteResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`confirm` also deletes the last user who may write users and roles."""
+
+    kind: str
+    name: str
+    confirm: bool = False
+
+
 class CreateResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fails with AlreadyExists when it is there."""
 
@@ -62,7 +70,8 @@ class CreateResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PutResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Create or replace. A `metadata.revision` in the resource must be the present one, else RevisionConflict.
 
-    `must_exist` refuses to create. `confirm` writes over a singleton that the configuration file sets.
+    `must_exist` refuses to create. `confirm` writes over a singleton that the configuration file sets, and what
+    leaves nobody who may write users and roles.
     """
 
     kind: str
@@ -81,6 +90,6 @@ GET = Route("GET", "/v1/resources/{kind}/{name:path}", ResourceName, ResourceAns
 CREATE = Route("POST", "/v1/resources/{kind}", CreateResource, ResourceAnswer, summary="Create a resource")
 PUT = Route("PUT", "/v1/resources/{kind}/{name:path}", PutResource, ResourceAnswer, summary="Create or replace it")
 DELETE = Route(
-    "DELETE", "/v1/resources/{kind}/{name:path}", ResourceName, Empty, summary="Delete it; a singleton is reset"
+    "DELETE", "/v1/resources/{kind}/{name:path}", DeleteResource, Empty, summary="Delete it; a singleton is reset"
 )
 ROUTES = (LIST, GET, CREATE, PUT, DELETE)

@@ -16,7 +16,7 @@ from teleport.model.resource import Resource
 def arguments(parser: Arguments) -> None:
     parser.add_argument("file", nargs="?", default="", metavar="FILE", help="YAML or JSON; - or nothing: the input")
     parser.switch("-f", "--force", help="replace what exists")
-    parser.switch("--confirm", help="write over what the configuration file sets, until the next start")
+    parser.switch("--confirm", help=documents.CONFIRM)
     parser.examples("tctl create role.yaml", "tctl create -f < roles.yaml")
 
 

@@ -17,6 +17,7 @@ from teleport.model.resource import Resource
 from teleport.model.resources.lock import Lock
 from teleport.model.secret_fields import may_hold_secrets
 
+CONFIRM = "write over what the configuration file sets, or what leaves nobody who may write users and roles"
 _PAGE = 1000
 
 
@@ -90,7 +91,7 @@ def create(client: SyncClient, resource: Resource) -> Resource:
 
 
 def put(client: SyncClient, resource: Resource, *, must_exist: bool = False, confirm: bool = False) -> None:
-    """`confirm` writes over what the configuration file sets, until the next start."""
+    """`confirm` writes over what the configuration file sets, or what leaves nobody who may write users and roles."""
     body = msgspec.Raw(codec.encode_json(resource))
     client.call(routes.PUT, routes.PutResource(resource.kind, resource.key, body, must_exist, confirm))
 

@@ -21,7 +21,7 @@ EDITORS = ("TELEPORT_EDITOR", "VISUAL", "EDITOR")
 
 def arguments(parser: Arguments) -> None:
     parser.add_argument("ref", metavar="KIND[/NAME]", help="what to edit")
-    parser.switch("--confirm", help="write over what the configuration file sets, until the next start")
+    parser.switch("--confirm", help=documents.CONFIRM)
     parser.examples("tctl edit role/access", "EDITOR=nano tctl edit cap")
 
 

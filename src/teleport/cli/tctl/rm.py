@@ -17,6 +17,7 @@ from teleport.model.sensitive import mask_name
 
 def arguments(parser: Arguments) -> None:
     parser.add_argument("refs", metavar="KIND/NAME,...", help="what to remove")
+    parser.switch("--confirm", help="also the last user who may write users and roles")
     parser.examples("tctl rm role/old", "tctl rm user/alice,user/bob", "tctl rm cap")
 
 
@@ -34,7 +35,7 @@ def run(options: Namespace) -> int:
             else:
                 if ref.kind.type.KEY_HAS_PREFIX and "/" not in name:
                     name = documents.fetch_one(client, ref).key
-                client.call(routes.DELETE, routes.ResourceName(ref.kind.name, name))
+                client.call(routes.DELETE, routes.DeleteResource(ref.kind.name, name, bool(options.confirm)))
             what = "reset to defaults" if ref.kind.singleton else "deleted"
             print(f'{ref.kind.name} "{output.printable(name)}" has been {what}')
     return 0

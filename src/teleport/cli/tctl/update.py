@@ -19,6 +19,7 @@ def arguments(parser: Arguments) -> None:
     parser.add_argument("-f", "--filename", metavar="FILE", help="replace resources that exist by those of a file")
     parser.add_argument("--set-labels", metavar="K=V,...", help="new labels")
     parser.add_argument("--set-ttl", metavar="DURATION", help="ends so long from now; never removes the end")
+    parser.switch("--confirm", help=documents.CONFIRM)
     parser.examples("tctl update -f role.yaml", "tctl update rc/leaf --set-labels=env=prod")
 
 
@@ -31,7 +32,7 @@ def run(options: Namespace) -> int:
             documents.refuse_unwritable(kind_named(resource.kind))
         with connect(options) as client:
             for resource in resources:
-                documents.put(client, resource, must_exist=True)
+                documents.put(client, resource, must_exist=True, confirm=bool(options.confirm))
                 print(documents.said(resource, "updated"))
         return 0
     if options.set_labels is None and options.set_ttl is None:
@@ -45,6 +46,6 @@ def run(options: Namespace) -> int:
         if options.set_ttl is not None:
             ttl = durations.parse(options.set_ttl)
             resource.metadata.expires = SystemClock().now() + ttl if ttl else None
-        documents.put(client, resource, must_exist=True)
+        documents.put(client, resource, must_exist=True, confirm=bool(options.confirm))
     print(documents.said(resource, "updated"))
     return 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import timedelta
 
+from teleport.api.routes import resources
 from teleport.api.routes import users as routes
-from teleport.api.sync_client import SyncClient
 from teleport.cli import output
 from teleport.cli.arguments import Arguments
+from teleport.cli.tctl import documents
 from teleport.cli.tctl.connection import connect
 from teleport.foundation import durations
 from teleport.foundation.clock import SystemClock
@@ -46,6 +47,7 @@ def arguments(parser: Arguments) -> None:
     update.add_argument("name", metavar="NAME")
     update.add_argument("--set-roles", metavar="ROLE,...", help="new roles")
     _trait_flags(update, "set-")
+    update.switch("--confirm", help="also if nobody is left who may write users and roles")
     update.examples("tctl users update alice --set-roles=access --set-logins=alice")
     listing = parser.subcommand("ls", "list users", _ls)
     listing.choice("--format", choices=_FORMS, default="text", help="form of the output")
@@ -55,6 +57,7 @@ def arguments(parser: Arguments) -> None:
     reset.choice("--format", choices=_FORMS, default="text", help="form of the output")
     remove = parser.subcommand("rm", "remove users", _rm, aliases=("del",))
     remove.add_argument("names", metavar="NAME,...")
+    remove.switch("--confirm", help="also the last user who may write users and roles")
 
 
 def _trait_flags(parser: Arguments, prefix: str) -> None:
@@ -140,7 +143,7 @@ def _update(options: Namespace) -> int:
         if roles is not None:
             user.spec.roles = list(words(roles))
         user.spec.traits = {**user.spec.traits, **{name: list(values) for name, values in traits.items()}}
-        client.put(user, must_exist=True)
+        documents.put(client, user, must_exist=True, confirm=bool(options.confirm))
     print(f"User {output.printable(options.name)} has been updated")
     return 0
 
@@ -148,10 +151,6 @@ def _update(options: Namespace) -> int:
 def _rm(options: Namespace) -> int:
     with connect(options) as client:
         for name in words(options.names):
-            _remove(client, name)
+            client.call(resources.DELETE, resources.DeleteResource(User.KIND, name, bool(options.confirm)))
+            print(f"User {output.printable(name)!r} has been deleted")
     return 0
-
-
-def _remove(client: SyncClient, name: str) -> None:
-    client.delete(User, name)
-    print(f"User {output.printable(name)!r} has been deleted")
