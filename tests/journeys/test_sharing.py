@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -208,7 +209,11 @@ def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_p
     with owner.terminal("behind") as first:
         sid = session_of(owner, "orla")
         with owner.terminal("behind") as second:
-            assert sid in cluster.tctl("sessions", "ls").ok().out
+            header, *lines = cluster.tctl("sessions", "ls").ok().out.splitlines()
+            assert header.split()[:6] == ["ID", "Kind", "Created", "User", "Target", "Address"]
+            (line,) = (line.split() for line in lines if line.startswith(sid))
+            assert (line[1], line[3:6]) == ("ssh", ["ago", "orla", f"{LOGIN}@behind"])
+            assert re.fullmatch(r"(\d+m)?\d+s", line[2]), "how long it has gone on"
             told = cluster.tctl("sessions", "terminate", sid, "--message=enough for today").ok()
             assert told.out == f"Session {sid!r} has ended.\n"
             assert first.ended() != 0

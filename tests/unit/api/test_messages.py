@@ -44,7 +44,7 @@ def _path_values(route: Route[Any, Any], path: str) -> list[str]:
             resources.ListResources(kind="node", limit=5, labels={"env": "prod & more"}, query='a == "b"'),
         ),
         (resources.GET, resources.ResourceName("cert_authority", "user/example", with_secrets=True)),
-        (resources.DELETE, resources.ResourceName("role", "a role? yes & no/%")),
+        (resources.DELETE, resources.DeleteResource("role", "a role? yes & no/%", confirm=True)),
         (resources.PUT, resources.PutResource("role", "x", msgspec.Raw(b'{"kind":"role"}'), must_exist=True)),
         (audit.SEARCH, audit.SearchEvents(start=datetime(2030, 1, 1, tzinfo=UTC), types=("a", "b"))),
         (users.RESET, users.ResetUser(name="alice", ttl=timedelta(hours=2))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import datetime
 
 from teleport.api.routes import sessions
 from teleport.api.sync_client import SyncClient
@@ -10,11 +11,13 @@ from teleport.cli import output
 from teleport.cli.arguments import Arguments
 from teleport.cli.tsh.who import account_of
 from teleport.client import api_access
+from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import BadParameter
 from teleport.model.codec import decode_json, to_plain
 from teleport.model.resources.session_tracker import SESSION_KINDS, SessionTracker
 
-_HEADERS = ("ID", "Kind", "Created", "Hostname", "Address", "Login", "Command/Reason")
+_HEADERS = ("ID", "Kind", "Created", "User", "Target", "Address")
+_NOTES = "Command/Reason"
 
 
 def arguments(parser: Arguments) -> None:
@@ -45,7 +48,11 @@ def show_running(client: SyncClient, options: Namespace) -> int:
     if options.format != "text":
         output.show([to_plain(tracker) for tracker in found], options.format)
         return 0
-    print(output.table(_HEADERS, map(_row, found), columns=output.terminal_columns(), flexible=_HEADERS[-1]))
+    rows = [_row(tracker, SystemClock().now()) for tracker in found]
+    headers = (*_HEADERS, _NOTES)
+    if not any(row[-1] for row in rows):
+        headers, rows = _HEADERS, [row[:-1] for row in rows]
+    print(output.table(headers, rows, columns=output.terminal_columns(), flexible=_NOTES))
     return 0
 
 
@@ -61,12 +68,13 @@ def all_of(client: SyncClient) -> list[SessionTracker]:
             return found
 
 
-def _row(tracker: SessionTracker) -> list[str]:
+def _row(tracker: SessionTracker, now: datetime) -> list[str]:
     spec = tracker.spec
-    created = output.utc_time(spec.created) if spec.created else ""
+    created = f"{output.ago(now - spec.created)} ago" if spec.created else ""
+    target = f"{spec.login}@{spec.hostname}" if spec.login else spec.hostname
     what = " ".join(spec.initial_command) or spec.reason
     if spec.state == "pending":
         what = f"{what} (waits)".strip()
     if spec.invited:
         what = f"{what} (invited: {', '.join(spec.invited)})".strip()
-    return [tracker.name, spec.kind, created, spec.hostname, spec.address, spec.login, what]
+    return [tracker.name, spec.kind, created, spec.host_user, target, spec.address, what]
