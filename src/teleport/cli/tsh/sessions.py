@@ -49,10 +49,10 @@ def show_running(client: SyncClient, options: Namespace) -> int:
         output.show([to_plain(tracker) for tracker in found], options.format)
         return 0
     rows = [_row(tracker, SystemClock().now()) for tracker in found]
-    headers = (*_HEADERS, _NOTES)
-    if not any(row[-1] for row in rows):
-        headers, rows = _HEADERS, [row[:-1] for row in rows]
-    print(output.table(headers, rows, columns=output.terminal_columns(), flexible=_NOTES))
+    if any(row[-1] for row in rows):
+        print(output.table((*_HEADERS, _NOTES), rows, columns=output.terminal_columns(), flexible=_NOTES))
+    else:
+        print(output.table(_HEADERS, [row[:-1] for row in rows], columns=output.terminal_columns()))
     return 0
 
 
