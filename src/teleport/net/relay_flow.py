@@ -15,11 +15,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from teleport.net.handoff import HandedOff
+from teleport.net.relay_calls import Room
 from teleport.net.relay_transfer import EndReason, Transfer
 
 TURN_LIMIT = 1 << 20  # bytes one direction may move before others have their turn
+COPY_SIZE = 64 * 1024
 
-_COPY_SIZE = 64 * 1024
 _BULK_READ = 32 * 1024
 _SPLICE_SIZE = 1024 * 1024
 _SMALL_SPLICE = 4096
@@ -95,7 +96,7 @@ class Course:
         self.target = target
         self.moved = 0
         self.has_ended = False
-        self._held: bytes | memoryview = leftover
+        self._held = leftover
         self._pipe: tuple[int, int] | None = None
         self._in_pipe = 0
         self._is_bulk = False
@@ -105,7 +106,7 @@ class Course:
     def is_done(self) -> bool:
         return self.has_ended and not self._held and not self._in_pipe
 
-    def move(self, buffer: bytearray, pipes: Pipes) -> Outcome:
+    def move(self, room: Room, pipes: Pipes) -> Outcome:
         """Move bytes until one side would block, the source ends, or the turn's limit. Raises SideLost."""
         limit = self.moved + TURN_LIMIT
         while self.moved < limit:
@@ -121,7 +122,7 @@ class Course:
             elif self._is_bulk and self._can_splice:
                 self._read_by_splice(pipes)
             else:
-                self._read_by_copy(buffer)
+                self._read_by_copy(room)
         return "more"
 
     def abandon(self) -> None:
@@ -143,10 +144,10 @@ class Course:
         self.source.may_read = True
         self.source.has_hung_up = True
 
-    def _read_by_copy(self, buffer: bytearray) -> None:
+    def _read_by_copy(self, room: Room) -> None:
         source = self.source
         try:
-            count = source.sock.recv_into(buffer)
+            count = room.receive(source.fd)
         except (BlockingIOError, InterruptedError):
             source.may_read = False
             return
@@ -155,14 +156,24 @@ class Course:
         if not count:
             self.finish()
             return
-        if count < _COPY_SIZE and not source.has_hung_up:
+        if count < room.size and not source.has_hung_up:
             source.may_read = False  # a short read drained it; the next byte makes a new edge
         self._is_bulk = count >= _BULK_READ
-        self._held = memoryview(buffer)[:count]
-        if self.target.may_write:
-            self._write_held()
-        if self._held:
-            self._held = bytes(self._held)  # the buffer serves the next flow
+        sent = self._write_read(room, count) if self.target.may_write else 0
+        if sent < count:
+            self._held = room.copy(sent, count)  # the room serves the next flow
+
+    def _write_read(self, room: Room, count: int) -> int:
+        """How many of the bytes that were just read are on their way."""
+        try:
+            sent = room.send(self.target.fd, count)
+        except (BlockingIOError, InterruptedError):
+            self.target.may_write = False
+            return 0
+        except OSError as problem:
+            raise SideLost("target") from problem
+        self.moved += sent
+        return sent
 
     def _read_by_splice(self, pipes: Pipes) -> None:
         if self._pipe is None:
@@ -268,12 +279,12 @@ class Flow:
     def is_done(self) -> bool:
         return self.courses[0].is_done and self.courses[1].is_done
 
-    def advance(self, buffer: bytearray, pipes: Pipes) -> bool:
+    def advance(self, room: Room, pipes: Pipes) -> bool:
         """Move bytes both ways; True when a turn's limit was reached and there is more to do at once."""
         has_more = False
         for course in self.courses:
             try:
-                has_more |= course.move(buffer, pipes) == "more"
+                has_more |= course.move(room, pipes) == "more"
             except SideLost as lost:
                 self.was_lost = True
                 back = self.courses[0] if course is self.courses[1] else self.courses[1]

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from teleport.foundation.logs import get_logger
-from teleport.net.relay_flow import End, Flow, Pipes
+from teleport.net.relay_calls import Room
+from teleport.net.relay_flow import COPY_SIZE, End, Flow, Pipes
 from teleport.net.relay_transfer import EndReason, Transfer
 
 log = get_logger("net:relay")
@@ -62,7 +63,7 @@ class Lane:
         self._flows: set[Flow] = set()
         self._again: dict[Flow, None] = {}
         self._moving: set[Flow] = set()
-        self._buffer = bytearray(64 * 1024)
+        self._room = Room(COPY_SIZE)
         self._pipes = Pipes()
         self._next_sweep = 0.0
         self._is_stopping = False
@@ -148,7 +149,7 @@ class Lane:
             self._commands.popleft()()
 
     def _advance(self, flow: Flow, now: float) -> int:
-        if flow.advance(self._buffer, self._pipes):
+        if flow.advance(self._room, self._pipes):
             self._again[flow] = None
         before, flow.seen = flow.seen, flow.moved
         if flow.is_done:
