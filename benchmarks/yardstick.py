@@ -142,6 +142,11 @@ class Bench:
         return f"{account()}@bench.{self.cluster.name}.example"
 
     @property
+    def node(self) -> str:
+        """The same for `tsh`."""
+        return f"{account()}@bench"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in self.person.environment.items() if name != "TELEPORT_NO_DAEMON"}
 

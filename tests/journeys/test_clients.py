@@ -148,11 +148,17 @@ def test_trees_go_from_one_server_to_another_with_their_times(
     (source / "big").write_bytes(os.urandom(3_000_000))
     (source / "run").write_text("#!/bin/sh\n")
     (source / "run").chmod(0o750)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "inside").write_text("behind a link")
+    (source / "folder").symlink_to(tmp_path / "elsewhere")
+    (source / "file").symlink_to("run")
     os.utime(source / "deep", (1_000_000_000, 1_000_000_000))
     there = f"{LOGIN}@{cluster.name}:{tmp_path}/copy"
     alice.tsh("scp", "-r", "-p", "-q", "-C", f"{LOGIN}@behind:{source}", there).ok()
     found = {path.relative_to(tmp_path / "copy") for path in (tmp_path / "copy").rglob("*")}
-    assert found == {path.relative_to(source) for path in source.rglob("*")}
+    assert found == {path.relative_to(source) for path in source.rglob("*")} | {Path("folder/inside")}
+    assert not [path for path in (tmp_path / "copy").rglob("*") if path.is_symlink()]
+    assert (tmp_path / "copy" / "file").stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "copy" / "big").read_bytes() == (source / "big").read_bytes()
     assert (tmp_path / "copy" / "run").stat().st_mode & 0o777 == 0o750
     assert int((tmp_path / "copy" / "deep").stat().st_mtime) == 1_000_000_000

@@ -83,10 +83,17 @@ async def copy(source: Place, sources: Sequence[str], target: End, choice: CopyC
 
 
 async def _tree(
-    source: Place, path: str, target: Place, end: str, recursive: bool, depth: int = 0
+    source: Place,
+    path: str,
+    target: Place,
+    end: str,
+    recursive: bool,
+    depth: int = 0,
+    attributes: Attributes | None = None,
 ) -> AsyncIterator[_Transfer]:
-    with Explained(path):
-        attributes = await source.find(path)
+    if attributes is None:
+        with Explained(path):
+            attributes = await source.find(path)
     if attributes is None:
         raise NotFound(f"{path}: no such file")
     if not attributes.is_directory:
@@ -97,9 +104,9 @@ async def _tree(
     if depth > _MAX_DEPTH:
         raise BadParameter(f"{path}: directories within directories without end")
     yield _Transfer(path, end, attributes)
-    async for name in source.entries(path):
+    async for name, told in source.entries(path):
         inner = source.join(path, name)
-        async for transfer in _tree(source, inner, target, target.join(end, name), recursive, depth + 1):
+        async for transfer in _tree(source, inner, target, target.join(end, name), recursive, depth + 1, told):
             yield transfer
     yield _Transfer(path, end, attributes, is_end_of_directory=True)
 

@@ -43,6 +43,13 @@ class Attributes(NamedTuple):
         return stat.S_IFMT(self.mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
+class Entry(NamedTuple):
+    """A name in a directory. `attributes` is None where its listing does not tell what the name leads to."""
+
+    name: str
+    attributes: Attributes | None
+
+
 class OpenFile(Protocol):
     """A file that is read or written at any position."""
 
@@ -67,8 +74,8 @@ class Place(Protocol):
         """None where there is nothing."""
         ...
 
-    def entries(self, path: str) -> AsyncIterator[str]:
-        """Names within a directory."""
+    def entries(self, path: str) -> AsyncIterator[Entry]:
+        """What is within a directory."""
         ...
 
     async def make_directory(self, path: str) -> None: ...
@@ -124,9 +131,9 @@ class LocalPlace:
             return None
         return Attributes(found.st_size, found.st_mode, found.st_atime, found.st_mtime)
 
-    async def entries(self, path: str) -> AsyncIterator[str]:
+    async def entries(self, path: str) -> AsyncIterator[Entry]:
         for name in sorted(os.listdir(path)):
-            yield name
+            yield Entry(name, None)
 
     async def make_directory(self, path: str) -> None:
         os.mkdir(path)
@@ -186,12 +193,13 @@ class RemotePlace:
             found = await self._client.stat(path)
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             return None
-        return Attributes(found.size or 0, found.permissions or 0, found.atime or 0, found.mtime or 0)
+        return _attributes(found)
 
-    async def entries(self, path: str) -> AsyncIterator[str]:
+    async def entries(self, path: str) -> AsyncIterator[Entry]:
         async for entry in self._client.scandir(path):
-            if str(entry.filename) not in (".", ".."):
-                yield safe_name(str(entry.filename))
+            name = str(entry.filename)
+            if name not in (".", ".."):
+                yield Entry(safe_name(name), _attributes(entry.attrs) if _is_final(entry.attrs) else None)
 
     async def make_directory(self, path: str) -> None:
         await self._client.mkdir(path)
@@ -214,3 +222,13 @@ class RemotePlace:
 
     def join(self, folder: str, name: str) -> str:
         return posixpath.join(folder, name)
+
+
+def _attributes(told: asyncssh.SFTPAttrs) -> Attributes:
+    return Attributes(told.size or 0, told.permissions or 0, told.atime or 0, told.mtime or 0)
+
+
+def _is_final(told: asyncssh.SFTPAttrs) -> bool:
+    """Whether a listing says all of what a name leads to: of links it tells only that they are some."""
+    kind = stat.S_IFMT(told.permissions or 0)
+    return told.size is not None and told.mtime is not None and kind not in (0, stat.S_IFLNK)
