@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 from conftest import LOGIN
-from harness.cluster import Cluster
+from harness.cluster import Cluster, run
 from harness.parts import NodePart
+from harness.people import Person
 from harness.processes import until
 from harness.visitors import Visitor
 
 AT_PROXY = (
     "kind: session_recording_config\nversion: v2\nmetadata: {name: session-recording-config}\nspec: {mode: proxy}\n"
+)
+NETWORKING = (
+    "kind: cluster_networking_config\nversion: v2\nmetadata: {{name: cluster-networking-config}}\n"
+    "spec: {{case_insensitive_routing: {routing}, ssh_dial_timeout: 7s}}\n"
 )
 
 
@@ -76,7 +81,21 @@ def test_the_proxy_goes_where_they_listen_and_nowhere_else(place: Place) -> None
 
     direct.kill()
     until(lambda: "cannot reach it where it listens" in visitor.tsh("ssh", f"{LOGIN}@direct", "true").err, "told why")
-    place.add("another", place.auth, direct.port)
+    place.add("Another", place.auth, direct.port)
     refused = visitor.tsh("ssh", f"{LOGIN}@direct", "true")
     assert refused.status == 255
     assert "is not the host that listens there" in refused.err
+
+    place.cluster.tctl("rm", "session_recording_config").ok()  # at the proxy, ssh would need a key agent
+    place.cluster.tctl("create", "-f", "-", text=NETWORKING.format(routing="false")).ok()
+    person = Person(place.cluster, "penny", place.folder / "person")
+    person.sign_up(person.invite(logins=LOGIN))
+    person.log_in()
+    (profile,) = person.home.rglob("localhost.yaml")
+    assert 'ssh_dial_timeout: "7s"' in profile.read_text()
+    config = place.folder / "ssh_config"
+    config.write_text(person.tsh("config").ok().out)
+    words = ["ssh", "-F", str(config), f"{LOGIN}@Another.{place.cluster.name}.example", "true"]
+    assert "There is no 'another'" in run(words, person.environment).err  # ssh asks in small letters
+    place.cluster.tctl("create", "-f", "-", text=NETWORKING.format(routing="true")).ok()
+    until(lambda: run(words, person.environment).status == 0, "found by small letters")

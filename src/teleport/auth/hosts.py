@@ -141,7 +141,10 @@ class Hosts:
             system_roles=host.system_roles,
             host_id=host.host_id,
         )
-        names = [host.node_name, f"{host.node_name}.{name}", *host.principals]
+        # ssh asks for host names in small letters, however they were typed
+        called = dict.fromkeys((host.node_name, host.node_name.lower()))
+        names = [form for one in called for form in (one, f"{one}.{name}")]
+        names += host.principals
         if host.role in ("Proxy", "Auth"):
             names += _LOCAL_NAMES
         tls_names = dict.fromkeys((*names, *host.dns_names))

@@ -44,7 +44,7 @@ class Public:
     async def ping(self, caller: Caller, request: Empty) -> Ping:
         return Ping(
             auth=await self._auth_settings(),
-            proxy=self._proxy_settings(),
+            proxy=await self._proxy_settings(),
             server_version=self._cluster.settings.version,
             min_client_version=self._cluster.settings.min_client_version,
             cluster_name=self._cluster.name,
@@ -64,7 +64,7 @@ class Public:
 
     async def find(self, caller: Caller, request: Empty) -> Find:
         return Find(
-            proxy=self._proxy_settings(),
+            proxy=await self._proxy_settings(),
             server_version=self._cluster.settings.version,
             min_client_version=self._cluster.settings.min_client_version,
             cluster_name=self._cluster.name,
@@ -132,9 +132,15 @@ class Public:
             signature_algorithm_suite=spec.signature_algorithm_suite or "balanced-v1",
         )
 
-    def _proxy_settings(self) -> ProxySettings:
+    async def _proxy_settings(self) -> ProxySettings:
         address = self._cluster.settings.public_addr
-        return ProxySettings(ssh=SshProxySettings(public_addr=address, ssh_tunnel_public_addr=address))
+        timeout = (await self._cluster.networking()).spec.ssh_dial_timeout
+        ssh = SshProxySettings(
+            public_addr=address,
+            ssh_tunnel_public_addr=address,
+            dial_timeout=round(timeout.delta.total_seconds() * 1e9),
+        )
+        return ProxySettings(ssh=ssh)
 
 
 def _older_word(factors: list[str], given: str) -> str:

@@ -13,7 +13,15 @@ from typing import NamedTuple
 from teleport.client import identity_file, login_record
 from teleport.client.files import read_text, together
 from teleport.client.login_record import LoginRecord
-from teleport.client.profile import DEFAULT_WEB_PORT, Profile, ProfileStore, home_directory, join_address, split_proxy
+from teleport.client.profile import (
+    DEFAULT_WEB_PORT,
+    DIAL_TIMEOUT,
+    Profile,
+    ProfileStore,
+    home_directory,
+    join_address,
+    split_proxy,
+)
 from teleport.client.tls import TlsFiles, TlsTexts
 from teleport.foundation.clock import SystemClock
 from teleport.foundation.errors import BadParameter, NotAuthenticated, NotFound
@@ -84,6 +92,11 @@ class Account:
     @property
     def address(self) -> str:
         return join_address(self.host, self.port)
+
+    @property
+    def dial_timeout(self) -> float:
+        """Seconds that the proxy takes at most to reach a server, as it said at the login."""
+        return self.profile.dial_timeout if self.profile is not None else DIAL_TIMEOUT
 
     @property
     def expires(self) -> datetime:

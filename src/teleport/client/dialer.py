@@ -12,7 +12,7 @@ import ssl
 from typing import Any, NamedTuple, Protocol
 
 from teleport.client.connect import connect
-from teleport.client.profile import join_address
+from teleport.client.profile import DIAL_TIMEOUT, join_address
 from teleport.client.tls import explain
 from teleport.foundation.errors import BadParameter, TeleportError, Unavailable, from_code
 from teleport.wire.tls_names import ALPN_DIAL, PROXY_SERVER_NAME
@@ -20,8 +20,8 @@ from teleport.wire.tls_names import ALPN_DIAL, PROXY_SERVER_NAME
 _MAX_FRAME = 64 * 1024
 _READ = 64 * 1024
 _RECORD_HEADER = 5
-ANSWER_TIMEOUT = 30.0
-"""An agent that was away has this long to come back."""
+_MARGIN = 5.0
+"""Longer than the proxy, which says what it waited for in vain."""
 
 
 class Wanted(NamedTuple):
@@ -53,6 +53,8 @@ class Reached(NamedTuple):
     cluster: str
     asks_key_agent: bool = False
     """The proxy records the session, and goes on to the server with our own key agent."""
+    patience: float = DIAL_TIMEOUT + _MARGIN
+    """Seconds for the server to let us in: the proxy may have yet to reach it."""
 
     @property
     def principal(self) -> str:
@@ -86,6 +88,9 @@ class Dialling(Protocol):
     @property
     def port(self) -> int: ...
 
+    @property
+    def dial_timeout(self) -> float: ...
+
     def tls_context(self, alpn: str) -> ssl.SSLContext: ...
 
 
@@ -98,7 +103,8 @@ def dial(account: Dialling, wanted: Wanted, context: ssl.SSLContext | None = Non
         tls = TlsOverSocket(sock, context, PROXY_SERVER_NAME)
         tls.handshake()
         tls.send(encode_request(wanted))
-        sock.settimeout(ANSWER_TIMEOUT)
+        patience = account.dial_timeout + _MARGIN
+        sock.settimeout(patience)
         answer = decode_answer(tls.receive_frame())
         tls.leave()
     except ssl.SSLError as problem:
@@ -114,7 +120,7 @@ def dial(account: Dialling, wanted: Wanted, context: ssl.SSLContext | None = Non
         sock.close()
         raise
     sock.settimeout(None)
-    return Reached(sock, *answer)
+    return Reached(sock, *answer, patience)
 
 
 class TlsOverSocket:

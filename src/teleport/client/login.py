@@ -17,6 +17,7 @@ from teleport.client.identity_file import IdentityFile
 from teleport.client.profile import KeyPaths, Profile, ProfileStore, join_address
 from teleport.credentials import ssh_certificates
 from teleport.credentials.keys import PrivateKey
+from teleport.foundation import durations
 from teleport.foundation.errors import BadParameter, NotAuthenticated, TeleportError, Unsupported
 
 _LOCAL = ("", "local", "passwordless")
@@ -135,7 +136,14 @@ def _raw(challenge: routes.LoginChallenge) -> bytes | None:
     return bytes(challenge.webauthn_challenge) if challenge.webauthn_challenge else None
 
 
-def save(store: ProfileStore, host: str, port: int, credentials: Credentials, connector: str = "") -> Profile:
+def save(
+    store: ProfileStore,
+    host: str,
+    port: int,
+    credentials: Credentials,
+    connector: str = "",
+    dial_timeout: timedelta = timedelta(),
+) -> Profile:
     """Store profile, keys, certificates and authorities; the profile becomes the active one."""
     granted = credentials.granted
     if not granted.host_signers:
@@ -146,6 +154,7 @@ def save(store: ProfileStore, host: str, port: int, credentials: Credentials, co
         user=granted.username,
         cluster=record.cluster,
         auth_type=connector or "local",
+        ssh_dial_timeout=durations.text(dial_timeout) if dial_timeout else "",
     )
     paths = store.paths(profile)
     write_keys(paths, credentials, record.cluster)

@@ -21,6 +21,8 @@ from teleport.client.files import check_name, make_directory, read_text, remove,
 from teleport.foundation.errors import BadParameter, NotFound, TeleportError
 
 DEFAULT_WEB_PORT = 3080
+DIAL_TIMEOUT = 30.0
+"""Seconds that a proxy takes at most to reach a server, where it has not said so at the login."""
 _KEYS: tuple[str, ...] = (
     "web_proxy_addr",
     "ssh_proxy_addr",
@@ -43,6 +45,7 @@ _KEYS: tuple[str, ...] = (
     "piv_slot",
     "missing_cluster_details",
     "saml_slo_enabled",
+    "ssh_dial_timeout",
 )
 
 
@@ -89,7 +92,9 @@ class Profile:
                 raise BadParameter(f"profile: {key} is missing")
 
     @classmethod
-    def of(cls, *, web_proxy_addr: str, user: str, cluster: str, auth_type: str = "local") -> Profile:
+    def of(
+        cls, *, web_proxy_addr: str, user: str, cluster: str, auth_type: str = "local", ssh_dial_timeout: str = ""
+    ) -> Profile:
         return cls(
             {
                 "web_proxy_addr": web_proxy_addr,
@@ -98,6 +103,7 @@ class Profile:
                 "auth_type": auth_type,
                 "cluster": check_name("cluster", cluster),
                 "tls_routing_enabled": True,
+                **({"ssh_dial_timeout": ssh_dial_timeout} if ssh_dial_timeout else {}),
             }
         )
 
@@ -126,6 +132,16 @@ class Profile:
     def cluster(self) -> str:
         """The selected cluster: the root, or a leaf of it."""
         return self.text("cluster")
+
+    @property
+    def dial_timeout(self) -> float:
+        """Seconds that the proxy takes at most to reach a server."""
+        said = self.text("ssh_dial_timeout")
+        if not said:
+            return DIAL_TIMEOUT
+        from teleport.foundation import durations
+
+        return durations.parse(said).total_seconds() or DIAL_TIMEOUT
 
     @property
     def root_cluster(self) -> str:

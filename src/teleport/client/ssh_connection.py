@@ -22,7 +22,6 @@ _HOST_KEYS = ["ssh-ed25519-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@
 _CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr"]
 _KEY_EXCHANGES = ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256"]
 _MACS = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"]
-_LOGIN_TIMEOUT = 30
 _MAX_BANNER = 4096
 _KEEPALIVE = 60
 _KEEPALIVE_COUNT = 3
@@ -95,7 +94,7 @@ async def connect(
             agent_path=os.environ.get("SSH_AUTH_SOCK") if forward_agent else None,
             agent_identities=[],
             agent_forwarding=forwarding,
-            login_timeout=_LOGIN_TIMEOUT,
+            login_timeout=reached.patience,
             keepalive_interval=_KEEPALIVE if alive_interval is None else alive_interval,
             keepalive_count_max=_KEEPALIVE_COUNT if alive_count is None else alive_count,
         )

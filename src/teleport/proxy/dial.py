@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from teleport.foundation.errors import (
     AccessDenied,
@@ -23,11 +23,11 @@ from teleport.model.events.base import Event
 from teleport.model.events.session import SessionConnected
 from teleport.model.events.user import AuthFailed
 from teleport.model.identity import Identity
-from teleport.model.resources.cluster_networking_config import ClusterNetworkingConfig
 from teleport.model.resources.node import Node
 from teleport.model.resources.session_tracker import SessionTracker
 from teleport.net.address import Address
 from teleport.policy.decision import Code, Decision, generic_refusal
+from teleport.proxy.networking import networking_spec
 from teleport.storage.replica import Replica
 from teleport.tunnel.messages import PROTOCOL_VERSION, Candidate, DialAnswer, DialRequest, IncomingRequest
 
@@ -165,7 +165,7 @@ class DialDesk:
         found = [node for node in self._matching(request) if self._policy.can_see(identity, node)]
         if not found:
             raise AccessDenied(_not_found(request))
-        if len(found) > 1 and self._strategy() == "most_recent":
+        if len(found) > 1 and networking_spec(self._replica).routing_strategy == "most_recent":
             return max(found, key=_last_heard)
         return found[0] if len(found) == 1 else found
 
@@ -177,16 +177,13 @@ class DialDesk:
         exact = self._replica.find(Node, target)
         if exact is not None:
             return [exact]
-        named = self._replica.lookup(Node, "hostname", target)
+        alike = self._replica.lookup(Node, "hostname", target)
+        named = [node for node in alike if node.hostname == target]
+        if not named and networking_spec(self._replica).case_insensitive_routing:
+            named = [node for node in alike if _is_lower_form(target, node.hostname)]
         if named or not _is_ip(target):
             return named
         return [node for node in self._replica.list(Node) if _host_of(node) == target]
-
-    def _strategy(self) -> Literal["unambiguous_match", "most_recent"]:
-        try:
-            return self._replica.get_singleton(ClusterNetworkingConfig).spec.routing_strategy
-        except TeleportError:
-            return "unambiguous_match"
 
     def _check(self, identity: Identity, node: Node, request: DialRequest, client: Address) -> None:
         """Raises AccessDenied."""
@@ -241,6 +238,15 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_lower_form(target: str, hostname: str) -> bool:
+    """Small letters fit capital ones, as host certificates name both; a capital letter fits itself alone."""
+    return (
+        target.isascii()
+        and len(target) == len(hostname)
+        and all(asked in (there, there.lower()) for asked, there in zip(target, hostname, strict=True))
+    )
 
 
 def _host_of(node: Node) -> str:

@@ -15,12 +15,22 @@ from teleport.tunnel.registry import AgentRegistry
 
 
 class Hosts:
-    """`context` is what the proxy shows itself with; only hosts of `cluster` answer it."""
+    """`context` is what the proxy shows itself with; only hosts of `cluster` answer it.
 
-    def __init__(self, cluster: str, registry: AgentRegistry, context: Callable[[], ssl.SSLContext]) -> None:
+    `dial_timeout`: seconds for a host without a tunnel to take the connection.
+    """
+
+    def __init__(
+        self,
+        cluster: str,
+        registry: AgentRegistry,
+        context: Callable[[], ssl.SSLContext],
+        dial_timeout: Callable[[], float],
+    ) -> None:
         self._cluster = cluster
         self._registry = registry
         self._context = context
+        self.dial_timeout = dial_timeout
 
     async def connect(self, node: Node, request: IncomingRequest) -> HandedOff:
         """Assigned to `request`. Raises Unavailable."""
@@ -28,7 +38,8 @@ class Hosts:
         if listens is None or self._registry.is_connected(node.name):
             return await self._registry.connect(node.name, request)
         try:
-            return await dial_host(listens, self._context(), f"{node.name}.{self._cluster}", request)
+            name = f"{node.name}.{self._cluster}"
+            return await dial_host(listens, self._context(), name, request, self.dial_timeout())
         except Unavailable as problem:
             raise Unavailable(
                 f"{node.hostname} has no tunnel to the proxy, which cannot reach it where it listens: "

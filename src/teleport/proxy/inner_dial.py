@@ -27,6 +27,8 @@ class InnerConnection:
     sock: socket.socket
     name: str
     principal: str
+    dial_timeout: float
+    """Seconds that may pass until the host is reached that is behind the one on this socket."""
 
 
 class InnerDial:
@@ -68,7 +70,8 @@ class InnerDial:
             figures.FAILED_DIALS.inc()
             answer = self._desk.refuse(identity, request, client, problem)
             raise from_code(answer.code, answer.message, answer.event_id) from problem
-        return InnerConnection(ours, outcome.node.hostname, f"{outcome.node.name}.{identity.cluster}")
+        principal = f"{outcome.node.name}.{identity.cluster}"
+        return InnerConnection(ours, outcome.node.hostname, principal, self._hosts.dial_timeout())
 
     async def _lead_on(
         self, identity: Identity, request: DialRequest, granted: Granted, client: Address, end: HandedOff

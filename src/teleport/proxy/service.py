@@ -26,6 +26,7 @@ from teleport.proxy.gateways.tunnel import TunnelDataGateway, TunnelGateway
 from teleport.proxy.gateways.web import WebGateway
 from teleport.proxy.hosts import Hosts
 from teleport.proxy.inner_dial import InnerDial
+from teleport.proxy.networking import dial_timeout
 from teleport.proxy.node_policy import PeerIdentifier, ReplicaNodePolicy
 from teleport.proxy.router import Gateway
 from teleport.proxy.single_port import PROVE_WITHIN, ProxyProtocol, SinglePort
@@ -94,7 +95,12 @@ class ProxyService:
         self.drain_timeout = config.limits.drain
         self.bound: tuple[Address, ...] = ()
         self.registry = AgentRegistry(config.host_id, proxies=config.other_proxies)
-        self.hosts = Hosts(config.cluster, self.registry, lambda: config.client_context(ALPN_HOST))
+        self.hosts = Hosts(
+            config.cluster,
+            self.registry,
+            lambda: config.client_context(ALPN_HOST),
+            lambda: dial_timeout(config.replica),
+        )
         self.relay = Relay()
         self._terminations = config.terminate(self.hosts) if config.terminate is not None else None
         auth = config.auth

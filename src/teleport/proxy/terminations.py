@@ -17,7 +17,7 @@ from teleport.api.governed import GovernedServers
 from teleport.api.routes import agentless
 from teleport.credentials.authorities import TrustedAuthority
 from teleport.credentials.keys import PrivateKey, PublicKey
-from teleport.engines.engine import Connection, Post, SshHostKey
+from teleport.engines.engine import Connection, Limits, Post, SshHostKey
 from teleport.engines.ssh.engine import SshEngine
 from teleport.engines.upstream import Upstream
 from teleport.foundation.clock import Clock
@@ -30,6 +30,7 @@ from teleport.net.address import Address
 from teleport.net.handoff import HandedOff
 from teleport.net.sockets import connect
 from teleport.proxy.hosts import Hosts
+from teleport.proxy.networking import dial_timeout
 from teleport.session.emitter import Emitter
 from teleport.session.leases import Leases
 from teleport.session.recorder import RecorderFactory
@@ -42,6 +43,7 @@ log = get_logger("proxy:ssh")
 RENEW_BEFORE = timedelta(hours=6)
 MAX_KEPT = 4096
 """Servers whose certificates are kept."""
+_LOGIN_GRACE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Terminations:
         if served is None:
             served = self._served.setdefault(node.name, _Served(node, self._parts, self._hosts))
         served.node = node
+        served.post.limits = Limits(login_grace=_LOGIN_GRACE + timedelta(seconds=dial_timeout(self._parts.replica)))
         await served.certify()
         while len(self._served) > MAX_KEPT:
             idle = next((name for name, one in self._served.items() if not one.connections), "")
@@ -203,7 +206,8 @@ class AgentlessServer:
         node = self._node()
         host, _, port = node.spec.addr.rpartition(":")
         try:
-            return HandedOff(await connect(Address(host.strip("[]"), int(port))))
+            timeout = dial_timeout(self._parts.replica)
+            return HandedOff(await connect(Address(host.strip("[]"), int(port)), timeout=timeout))
         except Unavailable as problem:
             raise Unavailable(f"{node.hostname} cannot be reached: {problem.message}") from problem
 

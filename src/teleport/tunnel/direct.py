@@ -34,10 +34,13 @@ _WELCOME = msgspec.json.Decoder(DataWelcome)
 
 
 async def dial_host(
-    address: Address, context: ssl.SSLContext, server_name: str, request: IncomingRequest
+    address: Address, context: ssl.SSLContext, server_name: str, request: IncomingRequest, timeout: float = TIMEOUT
 ) -> HandedOff:
-    """A raw connection to the host that proves to be `server_name`. Raises Unavailable."""
-    sock = await connect(address, timeout=TIMEOUT)
+    """A raw connection to the host that proves to be `server_name` and takes it in `timeout` seconds.
+
+    Raises Unavailable.
+    """
+    sock = await connect(address, timeout=timeout)
     try:
         tls = await TlsConnection.connect(sock, context, server_name, timeout=TIMEOUT)
         try:

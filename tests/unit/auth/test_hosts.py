@@ -20,7 +20,7 @@ def joining(token: str, role: str = "Node", host_id: str = "", method: str = "to
     return hosts.Join(
         token=token,
         host_id=host_id or str(uuid.uuid4()),
-        node_name="web",
+        node_name="Web",
         role=role,
         public_ssh_key=keys.ssh,
         public_tls_key=keys.tls,
@@ -41,7 +41,7 @@ async def test_a_token_lets_a_host_in_under_its_names(cluster: TestCluster) -> N
     identity = x509.read_identity(got.tls_certificate, "host")
     certificate = ssh_certificates.read_host(got.ssh_certificate.decode())
     assert (identity.system_role, identity.host_id, identity.username) == ("Node", host_id, f"{host_id}.example")
-    assert {host_id, f"{host_id}.example", "web", "web.example"} <= set(certificate.principals)
+    assert {host_id, f"{host_id}.example", "Web", "Web.example", "web", "web.example"} <= set(certificate.principals)
     assert got.tls_authorities
     assert got.user_ssh_authorities
     (event,) = await cluster.events("instance.join")

@@ -179,7 +179,6 @@ teleport:
     region: eu-north-1
 auth_service:
   license_file: /etc/license.pem
-  ssh_dial_timeout: 10s
   proxy_listener_mode: separate
 """,
     )
@@ -189,8 +188,7 @@ auth_service:
         ":4: teleport.ca_signature_algo",
         ":6: teleport.storage.region",
         ":8: auth_service.license_file",
-        ":9: auth_service.ssh_dial_timeout",
-        ":10: auth_service.proxy_listener_mode",
+        ":9: auth_service.proxy_listener_mode",
     ]
     as_it_is = "version: v3\nteleport: {cache: {enabled: yes}}\nauth_service: {proxy_listener_mode: multiplex}"
     assert load(tmp_path, as_it_is).idle == ()

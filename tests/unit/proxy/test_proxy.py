@@ -36,6 +36,7 @@ Result = TypeVar("Result")
 WEB1 = "11111111-1111-4111-8111-111111111111"
 WEB2 = "22222222-2222-4222-8222-222222222222"
 SECRET = "33333333-3333-4333-8333-333333333333"
+CAPITALS = {WEB1: "Web-1", WEB2: "twin", SECRET: "TWIN"}
 
 
 def world() -> World:
@@ -45,7 +46,7 @@ def world() -> World:
             node(WEB2, "web2", "10.0.0.2:3022", env="dev", tier="db"),
             node(SECRET, "vault", "10.0.0.3:3022", env="prod"),
             role("access", ("root", "deploy"), env="dev"),
-            *singletons(),
+            *singletons(ssh_dial_timeout="5s"),
         ]
     )
 
@@ -123,7 +124,7 @@ async def test_bytes_right_behind_the_clients_close_reach_the_agent_first() -> N
         assert await receive(incoming.connection, 15) == b"first raw bytes"
 
 
-@pytest.mark.parametrize("target", [WEB1, "web1", "WEB1", "10.0.0.1"])
+@pytest.mark.parametrize("target", [WEB1, "web1", "10.0.0.1"])
 async def test_a_node_is_found_by_uuid_name_and_address(target: str) -> None:
     here = world()
     async with here.running(), here.agent(WEB1) as agent:
@@ -175,6 +176,41 @@ async def test_of_several_the_most_recent_is_taken_where_the_cluster_says_so() -
     async with here.running(), here.agent(WEB2) as agent:
         await agent.wait_connected()
         assert (await here.dial("twin")).answer.resource_id == WEB2
+
+
+@pytest.mark.parametrize("setting", [False, True])
+async def test_small_letters_find_capital_ones_where_the_cluster_says_so(setting: bool) -> None:
+    named = [document("node", uuid, {"hostname": name, "use_tunnel": True}) for uuid, name in CAPITALS.items()]
+    here = World([*named, role("access"), *singletons(case_insensitive_routing=setting)])
+    found = {}
+    async with here.running(), here.agent(WEB1) as first, here.agent(WEB2) as second, here.agent(SECRET) as third:
+        for agent in (first, second, third):
+            await agent.wait_connected()
+        for target in ("Web-1", "web-1", "WEB-1", "twin", "TWIN", "tWin"):
+            found[target] = (await here.dial(target)).answer.resource_id
+    assert found == {
+        "Web-1": WEB1,
+        "web-1": WEB1 if setting else "",
+        "WEB-1": "",
+        "twin": WEB2,
+        "TWIN": SECRET,
+        "tWin": SECRET if setting else "",
+    }
+
+
+async def test_a_server_without_a_tunnel_has_as_long_as_the_cluster_says() -> None:
+    with contextlib.ExitStack() as sockets:
+        silent = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):  # what waits to be accepted leaves no room for another
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        here = World([node(WEB1, "web1", address), role("access"), *singletons(ssh_dial_timeout="300ms")])
+        async with here.running():
+            answer = (await here.dial("web1")).answer
+    assert answer.code == "unavailable"
+    assert f"{address}: no connection within 0.3 s" in answer.message
 
 
 async def test_a_login_that_no_role_allows_is_refused_with_its_reason_and_an_event() -> None:

@@ -49,6 +49,8 @@ class SshProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     web_listen_addr: str = ""
     public_addr: str = ""
     ssh_tunnel_public_addr: str = ""
+    dial_timeout: int = 0
+    """Nanoseconds that the proxy takes at most to reach a server."""
 
 
 class KubeProxySettings(msgspec.Struct, frozen=True, kw_only=True):

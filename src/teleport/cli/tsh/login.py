@@ -97,7 +97,8 @@ def _log_in(options: Namespace, store: ProfileStore, proxy: str) -> None:
     if options.out:
         _write_out(options, host, credentials)
         return
-    profile = login.save(store, host, port, credentials, credentials.connector)
+    dial_timeout = timedelta(microseconds=settings.proxy.ssh.dial_timeout // 1000)
+    profile = login.save(store, host, port, credentials, credentials.connector, dial_timeout)
     key_agent.add_login(store.paths(profile), profile, options.add_keys_to_agent or "auto")
     current = account.find(Choice(proxy=host, home=store.home))
     if not login_requests.settle(options, current):

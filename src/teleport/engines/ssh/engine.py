@@ -8,7 +8,7 @@ import copy
 import asyncssh
 
 from teleport.engines.admission import Admissions, keep_alive
-from teleport.engines.engine import Connection, Post, SshHostKey
+from teleport.engines.engine import Connection, Limits, Post, SshHostKey
 from teleport.engines.ssh.algorithms import server_options
 from teleport.engines.ssh.backend import Backend
 from teleport.engines.ssh.channel import SessionChannel
@@ -35,7 +35,7 @@ class SshEngine:
     def __init__(self) -> None:
         self._spawner = Spawner()
         self._admissions = Admissions()
-        self._options: dict[tuple[SshHostKey, float, int], asyncssh.SSHServerConnectionOptions] = {}
+        self._options: dict[tuple[SshHostKey, Limits, float, int], asyncssh.SSHServerConnectionOptions] = {}
 
     async def serve(self, connection: Connection) -> None:
         visit: Visit | None = None
@@ -76,7 +76,7 @@ class SshEngine:
 
     async def _options_for(self, post: Post) -> asyncssh.SSHServerConnectionOptions:
         seconds, count = keep_alive(post.replica)
-        key = (post.host_key(), seconds, count)
+        key = (post.host_key(), post.limits, seconds, count)
         options = self._options.get(key)
         if options is None:
             options = await server_options(key[0], post.limits, seconds, count)

@@ -122,8 +122,8 @@ class RemoteBackend:
         visit, upstream = self._visit, self._upstream
         host, port = visit.connection.client_address
         try:
+            raw = await upstream.connect(self._login, visit.connection.request.user, f"{host}:{port}")
             async with asyncio.timeout(LOGIN_TIMEOUT):
-                raw = await upstream.connect(self._login, visit.connection.request.user, f"{host}:{port}")
                 return await self._log_in(raw, keys)
         except TimeoutError as error:
             raise Unavailable(f"{self._where} does not answer") from error

@@ -18,8 +18,6 @@ IDLE: dict[Position, tuple[object, str]] = {
     ("teleport", "ca_signature_algo"): ("", "the kind of an authority's key says how it signs"),
     **{("teleport", "storage", key): (None, _OTHER_BACK_END) for key in _STORAGE},
     ("auth_service", "license_file"): ("", "no license is needed"),
-    ("auth_service", "case_insensitive_routing"): (False, "names of servers are compared letter by letter"),
-    ("auth_service", "ssh_dial_timeout"): (None, "the proxy has its own limit for reaching a server"),
     ("auth_service", "proxy_listener_mode"): (
         "multiplex", "the one port serves everything; proxy_service.tunnel_listen_addr opens another for agents",
     ),

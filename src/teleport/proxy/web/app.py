@@ -137,11 +137,16 @@ class WebApp:
             answer = await self._client(request).call(public.PING, Empty())
         else:
             answer = await self._client(request).call(public.PING_CONNECTOR, public.ConnectorName(connector))
-        return _json(msgspec.structs.replace(answer, proxy=self._addresses))
+        return _json(msgspec.structs.replace(answer, proxy=self._with_addresses(answer.proxy)))
 
     async def _find(self, request: Request) -> Response:
         answer = await self._client(request).call(public.FIND, Empty())
-        return _json(msgspec.structs.replace(answer, proxy=self._addresses))
+        return _json(msgspec.structs.replace(answer, proxy=self._with_addresses(answer.proxy)))
+
+    def _with_addresses(self, told: public.ProxySettings) -> public.ProxySettings:
+        """Where to connect is ours to say, how long it may take the cluster's."""
+        ssh = msgspec.structs.replace(self._addresses.ssh, dial_timeout=told.ssh.dial_timeout)
+        return msgspec.structs.replace(self._addresses, ssh=ssh)
 
     async def _public_call(self, request: Request) -> Response:
         _require_known(request, self._public)

@@ -176,7 +176,7 @@ class Terminals:
                 preferred_auth=["publickey"],
                 gss_host=None,
                 agent_path=None,
-                login_timeout=LOGIN_TIMEOUT,
+                login_timeout=LOGIN_TIMEOUT + reached.dial_timeout,
             )
         except (asyncssh.Error, OSError) as problem:
             reached.sock.close()
