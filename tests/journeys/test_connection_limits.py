@@ -33,6 +33,19 @@ def test_one_connection_at_a_time(cluster: Cluster, agent: Agent, tmp_path: Path
         assert terminal.ended() == 0
     until(lambda: visitor.reaches(cluster.name), "reached once the other has ended")
 
+    with visitor.terminal("behind") as terminal:
+        (server,) = (
+            one["metadata"]["name"]
+            for one in cluster.tctl("get", "nodes", "--format=json").ok().json
+            if one["spec"]["hostname"] == "behind"
+        )
+        cluster.tctl("lock", f"--server-id={server}", "--message=lost", "--ttl=10m").ok()
+        assert terminal.ended() != 0
+    until(lambda: visitor.reaches(cluster.name), "reached at once, though the locked server gives nothing back")
+    (lock,) = (one for one in cluster.tctl("get", "locks", "--format=json").ok().json if "lost" in str(one))
+    cluster.tctl("rm", f"lock/{lock['metadata']['name']}").ok()
+    until(lambda: visitor.reaches("behind"), "reached without the lock")
+
     def told() -> bool:
         events = cluster.events("session.rejected")
         return any((one["user"], one["reason"], one["max"]) == ("una", "max_connections", 1) for one in events)

@@ -1,10 +1,12 @@
 """Leases in semaphores: written over what was read, so that two hosts never share the last one.
 
-A host that dies leaves its leases behind; they are counted no longer than `session_control_timeout`.
+A host that dies leaves its leases behind; they are counted no longer than `session_control_timeout`. A host that is
+locked ends all connections and may not call to give their leases back: those are not counted any more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from teleport.api.route import Empty
@@ -21,8 +23,11 @@ from teleport.foundation.errors import (
     RevisionConflict,
     Unavailable,
 )
+from teleport.model.identity import Identity
 from teleport.model.resource import Metadata
+from teleport.model.resources.lock import Lock
 from teleport.model.resources.semaphore import Semaphore, SemaphoreLease, SemaphoreSpec
+from teleport.policy import locks
 from teleport.session.leases import LeaseKind
 
 MAX_LIMIT = 100_000
@@ -81,8 +86,19 @@ class Leases:
     async def _read(self, request: HoldLease | ReleaseLease) -> tuple[Semaphore | None, list[SemaphoreLease]]:
         """The semaphore as it is kept, and the leases in it that still count."""
         semaphore = await self._store.find(Semaphore, f"{request.kind}/{request.name}")
-        now = self._cluster.clock.now()
-        return semaphore, [one for one in semaphore.spec.leases if one.expires > now] if semaphore else []
+        if semaphore is None:
+            return None, []
+        now, in_force = self._cluster.clock.now(), [lock async for lock in self._store.iterate(Lock)]
+        return semaphore, [
+            one for one in semaphore.spec.leases if one.expires > now and not self._is_locked(one.holder, in_force)
+        ]
+
+    def _is_locked(self, host_id: str, in_force: Sequence[Lock]) -> bool:
+        now, name = self._cluster.clock.now(), self._cluster.name
+        host = Identity(
+            username=f"{host_id}.{name}", cluster=name, expires=now, system_role="Instance", host_id=host_id
+        )
+        return locks.blocking(in_force, host, None, now) is not None
 
     async def _write(
         self, semaphore: Semaphore | None, request: HoldLease | ReleaseLease, leases: list[SemaphoreLease]

@@ -12,6 +12,8 @@ from auth_cluster import TestCluster
 from teleport.api.client import Client
 from teleport.api.routes import leases
 from teleport.foundation.errors import AccessDenied, BadParameter, LimitExceeded, TeleportError
+from teleport.model.resource import Metadata
+from teleport.model.resources.lock import Lock, LockSpec, LockTarget
 from teleport.model.resources.semaphore import Semaphore
 
 LIMIT = 3
@@ -67,6 +69,20 @@ async def test_a_lease_ends_with_its_host_and_lives_by_renewal(cluster: TestClus
     assert await held(cluster) == 1
     await node.call(leases.RELEASE, given_back(kept))
     assert await cluster.store.find(Semaphore, "connection/alice") is None
+
+
+async def test_a_locked_server_that_may_not_give_its_leases_back_holds_none(cluster: TestCluster) -> None:
+    host_id = str(uuid.uuid4())
+    locked, other = await cluster.host("Node", host_id), await cluster.host("Node")
+    first, second = lease(limit=1), lease(limit=1)
+    await locked.call(leases.HOLD, first)
+    await cluster.store.create(Lock(metadata=Metadata(name="l"), spec=LockSpec(target=LockTarget(server_id=host_id))))
+    with pytest.raises(AccessDenied):
+        await locked.call(leases.RELEASE, given_back(first))
+    await other.call(leases.HOLD, second)
+    with pytest.raises(LimitExceeded):
+        await other.call(leases.HOLD, lease(limit=1))
+    assert await held(cluster) == 1
 
 
 async def test_nobody_touches_the_lease_of_another_host(cluster: TestCluster) -> None:
