@@ -184,7 +184,7 @@ def record_of(credentials: Credentials) -> login_record.LoginRecord:
 def permits_of(ssh_certificate: str) -> tuple[str, ...]:
     """What an SSH certificate lets its holder ask a server for."""
     try:
-        extensions = ssh_certificates.read_user(ssh_certificate).extensions
+        extensions = ssh_certificates.read_extensions(ssh_certificate)
     except TeleportError:
         return ()
     return tuple(name for name in sorted(extensions) if name.startswith("permit-"))

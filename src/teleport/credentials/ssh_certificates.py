@@ -152,6 +152,11 @@ def read_user(certificate: str) -> UserCertificate:
     """
     parsed = _load(certificate, ssh.SSHCertificateType.USER)
     extensions, principals = _extensions(parsed), _principals(parsed)
+    if ssh_extensions.RESERVED.isdisjoint(extensions):
+        raise BadParameter(
+            "it names no cluster and no roles, as those of the format oldssh do (cert_format of a role): servers "
+            "of the cluster decide by roles; get one of the format standard"
+        )
     identity = ssh_extensions.decode_user(
         extensions,
         username=_text(parsed.key_id),
@@ -170,6 +175,26 @@ def read_user(certificate: str) -> UserCertificate:
         key=PublicKey(parsed.public_key()),
         authority=PublicKey(parsed.signature_key()),
         extensions=extensions,
+    )
+
+
+def read_extensions(certificate: str) -> Mapping[str, str]:
+    """What a person's certificate of any format says besides, NOT verified. Raises BadParameter."""
+    return _extensions(_load(certificate, ssh.SSHCertificateType.USER))
+
+
+def is_signed_by(certificate: str, authorities: Sequence[TrustedAuthority]) -> bool:
+    """Whether a user authority among these signed it, whatever it says and whether it is good now."""
+    try:
+        signed_by = PublicKey(_load(certificate, ssh.SSHCertificateType.USER).signature_key())
+        _check_signature(certificate)
+    except (BadParameter, InvalidSignature, *_MALFORMED):
+        return False
+    return any(
+        _authority_key(line) == signed_by
+        for authority in authorities
+        if authority.kind == "user"
+        for line in authority.ssh_keys
     )
 
 

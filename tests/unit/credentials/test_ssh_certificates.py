@@ -134,8 +134,17 @@ def test_during_rotation_the_old_and_the_new_key_are_trusted(user_ca: Authority)
 def test_the_old_format_says_no_more_than_old_servers_understand(user_ca: Authority, tmp_path: Path) -> None:
     line = ssh_certificates.issue_user(alice(), KEY, user_ca.ssh, NOW, format="oldssh")
     assert "teleport" not in listed(line, tmp_path).replace(JOIN_PRINCIPAL, "")
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(NotAuthenticated, match="format oldssh"):
         ssh_certificates.verify_user(line, [user_ca.trusted], "root", NOW, "")
+    assert "permit-pty" in ssh_certificates.read_extensions(line)
+
+
+def test_who_signed_is_told_of_certificates_that_are_good_for_nothing_else(user_ca: Authority) -> None:
+    old = ssh_certificates.issue_user(alice(), KEY, user_ca.ssh, NOW, format="oldssh")
+    assert ssh_certificates.is_signed_by(old, [user_ca.trusted])
+    forged = ssh_certificates.issue_user(alice(), KEY, Authority("user").ssh, NOW)
+    assert not ssh_certificates.is_signed_by(forged, [user_ca.trusted])
+    assert not ssh_certificates.is_signed_by(KEY.ssh(), [user_ca.trusted])
 
 
 @pytest.mark.parametrize("name", ["teleport-roles", "teleport-cluster", "permit-port-forwarding", "generation", ""])

@@ -36,7 +36,10 @@ class Gate(Protocol):
     environment_limit: int
 
     async def is_known(self, certificate: str) -> bool:
-        """Whether a certificate that was merely offered is worth a signature. Nothing is granted by it."""
+        """Whether a certificate that was merely offered is worth a signature; its holder is told why not.
+
+        Nothing is granted by it.
+        """
         ...
 
     async def admit(self, certificate: str, login: str) -> str:

@@ -124,7 +124,10 @@ class Visit(asyncssh.SSHServer):
             self.verify(certificate)
         except NotAuthenticated as refusal:
             log.debug("a certificate is not accepted", error=refusal, trace_id=self.connection.request.trace_id)
-            self.audit.refused(None, "", refusal.message)
+            event_id = self.audit.refused(None, "", refusal.message)
+            if event_id and ssh_certificates.is_signed_by(certificate, self.post.user_authorities()):
+                # of our own alone: a key agent offers those of other clusters too, and a later one may be good
+                self.link.send_auth_banner(f"{refusal.message} (event {event_id})\r\n")
             return False
         return True
 
