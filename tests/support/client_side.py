@@ -266,6 +266,17 @@ class LoopThread:
         return self._loop
 
     def __exit__(self, *args: object) -> None:
+        asyncio.run_coroutine_threadsafe(_end_others(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_others() -> None:
+    """A pipe that is closed behind the end of its loop is a failure of whichever test comes then."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for _ in range(10):  # what they held closes in the turns that follow
+        await asyncio.sleep(0)

@@ -41,6 +41,7 @@ class Programs:
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
+        self._children: list[asyncio.subprocess.Process] = []
         self._running = 0
 
     async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -57,6 +58,7 @@ class Programs:
             start_new_session=True,
         )
         self._groups.add(child.pid)
+        self._children.append(child)
         self._running += 1
         try:
             status = await _carry(process, child)
@@ -76,6 +78,11 @@ class Programs:
         until(
             lambda: not self._running and not any(map(is_running, tuple(self._groups))), "the node's programs ended"
         )
+
+    async def close(self) -> None:
+        """Pipes whose words nobody took are closed while their loop still runs."""
+        for child in self._children:
+            child._transport.close()  # type: ignore[attr-defined]
 
 
 async def _carry(process: asyncssh.SSHServerProcess[bytes], child: asyncio.subprocess.Process) -> int:
@@ -105,6 +112,7 @@ async def _carry(process: asyncssh.SSHServerProcess[bytes], child: asyncio.subpr
     await asyncio.gather(*[drain(source, target) for source, target in outputs])
     status = await child.wait()
     feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)  # its end closes the pipe
     return status
 
 
@@ -179,6 +187,7 @@ def node(cluster: ClientCluster, key: str = "", certificate: str = "") -> Iterat
             yield made
         finally:
             made.programs.end()
+            asyncio.run_coroutine_threadsafe(made.programs.close(), loop).result(60)
 
 
 def tree(path: Path) -> dict[str, bytes | None]:

@@ -37,6 +37,8 @@ _LOOK_AROUND = 15.0
 _FIRST_WORDS = 5.0
 _OPEN_TIMEOUT = 5.0
 _DESCRIPTORS = 3
+_PAUSE = 0.25
+"""Seconds for others to close something, where there are no descriptors left."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -110,7 +112,11 @@ class Daemon:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            link, _ = await loop.sock_accept(listener)
+            try:
+                link, _ = await loop.sock_accept(listener)
+            except OSError:  # whoever waits goes on waiting: a daemon that hears nobody would hold up every command
+                await asyncio.sleep(_PAUSE)
+                continue
             if not daemon_link.is_mine(link):
                 link.close()
                 continue
@@ -195,14 +201,19 @@ class Daemon:
                 return None
             try:
                 return await run_on_descriptors(kept.connection, action.session, descriptors, _OPEN_TIMEOUT)
-            except (TimeoutError, asyncssh.ConnectionLost) as problem:
-                if fresh:
+            except (TimeoutError, asyncssh.Error) as problem:
+                if fresh or not _was_dead(kept.connection, problem):
                     raise ssh_connection.explain(problem, where) from problem
-            except asyncssh.Error as problem:
-                raise ssh_connection.explain(problem, where) from problem
             finally:
                 self._warm.give_back(kept)
         raise Unavailable(f"{where}: no answer in time")
+
+
+def _was_dead(connection: asyncssh.SSHClientConnection, problem: Exception) -> bool:
+    """Whether it was of no use any more when the command came: a server may close it at that very moment."""
+    if isinstance(problem, asyncssh.ChannelOpenError):
+        return problem.code == asyncssh.OPEN_CONNECT_FAILED and connection.is_closed()
+    return isinstance(problem, TimeoutError | asyncssh.ConnectionLost)
 
 
 async def _may_ask(action: RunCommand) -> bool:
@@ -214,7 +225,10 @@ async def _may_ask(action: RunCommand) -> bool:
 
 
 def listen(home: str) -> tuple[socket.socket, int] | None:
-    """The daemon's socket, for nobody else, and the lock that keeps others away; None when another has it."""
+    """The daemon's socket, for nobody else, and the lock that keeps others away; None when another has it.
+
+    It gets its name when it listens: who finds it is heard.
+    """
     import fcntl
 
     make_directory(home)
@@ -225,16 +239,18 @@ def listen(home: str) -> tuple[socket.socket, int] | None:
     except OSError:
         os.close(lock)
         return None
+    unnamed = os.path.join(home, "tsh.new")  # no longer than its name: there is a limit
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        os.unlink(unnamed)
     listener = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
-        listener.bind(path)
+        listener.bind(unnamed)
     finally:
         os.umask(before)
     listener.listen(64)
     listener.setblocking(False)
+    os.replace(unnamed, path)
     return listener, lock
 
 
