@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ INTERVAL = 60.0
 COMMAND_TIMEOUT = 10.0
 MAX_LABEL = 1024
 _RETRY = 5.0
+REACHED_WITHIN = 5.0
+"""Seconds after which the cluster is told of a node that nobody reaches yet, so that people see it at all."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class LabelCommand:
 
 
 class Heartbeat:
-    """A Service. `node` is what was last told, or would be; commands run while it runs."""
+    """A Service. `node` is what was last told, or would be; commands run while it runs.
+
+    Nothing is told before `reached`: a name that is listed can be dialled. `told` is set once the cluster knows.
+    """
 
     name = "heartbeat"
 
@@ -53,6 +59,7 @@ class Heartbeat:
         public_addresses: tuple[str, ...] = (),
         use_tunnel: bool = True,
         interval: float = INTERVAL,
+        reached: asyncio.Event | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -60,6 +67,8 @@ class Heartbeat:
         self._results: dict[str, str] = {}
         self._interval = interval
         self._changed = asyncio.Event()
+        self._reached = reached
+        self.told = asyncio.Event()
         self._metadata = Metadata(name=host_id, labels=dict(labels))
         self._spec = NodeSpec(
             addr=address,
@@ -97,10 +106,15 @@ class Heartbeat:
             group.create_task(self._beat())
 
     async def _beat(self) -> None:
+        if self._reached is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REACHED_WITHIN):
+                    await self._reached.wait()
         while True:
             wait = self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, protects nothing
             try:
                 await self._client().put(self.node())
+                self.told.set()
             except TeleportError as error:
                 log.warning("the cluster could not be told that this node is here", error=error)
                 wait = min(wait, _RETRY)

@@ -6,6 +6,7 @@ It goes on serving while the cluster is away: decisions come from the replica on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -58,6 +59,8 @@ log = get_logger("agent")
 
 _SESSIONS = metrics.gauge("server_interactive_sessions_total", "Sessions on a terminal that run here now")
 
+_READY_WITHIN = 10.0
+"""Seconds after which this counts as started although no proxy, or nobody who could be told, was met."""
 _PARTING = 10.0
 """Seconds that a part is given to end once there is nothing more to wait for."""
 
@@ -155,12 +158,13 @@ class AgentService:
         leases = Leases(access.sink)
         kinds = (*admission.KINDS, *static_accounts.KINDS)
         replica = Replica(kinds, lambda: access.changes(kinds), clock, path=config.data_dir / "replica.json")
+        reached = asyncio.Event()
         told_address = await asyncio.to_thread(_told_address, config)
         heartbeat = Heartbeat(
             lambda: access.client, clock, host_id=access.identity.host_id, hostname=config.enrolment.node_name,
             labels=config.labels, commands=config.commands, address=told_address,
             public_addresses=tuple(map(str, config.public)), use_tunnel=bool(config.proxies),
-            interval=config.heartbeat_interval.total_seconds(),
+            interval=config.heartbeat_interval.total_seconds(), reached=reached,
         )  # fmt: skip
         accounts = HostAccounts(config.data_dir, access.identity.host_id)
         kernel = (
@@ -193,7 +197,7 @@ class AgentService:
             parts.append(StaticAccounts(replica, accounts, heartbeat.node))
         if kernel is not None:
             parts.append(kernel)
-        parts.append(_Reception(self, config, access, Dispatch(engines(), self.post)))
+        parts.append(_Reception(self, config, access, Dispatch(engines(), self.post), reached, heartbeat.told))
         self._supervisor = Supervisor(parts, drain_timeout=self.drain_timeout + _PARTING)
         await self._supervisor.run(started)
 
@@ -217,11 +221,21 @@ class _Reception:
 
     name = "reception"
 
-    def __init__(self, service: AgentService, config: AgentConfig, access: ClusterAccess, dispatch: Dispatch) -> None:
+    def __init__(
+        self,
+        service: AgentService,
+        config: AgentConfig,
+        access: ClusterAccess,
+        dispatch: Dispatch,
+        reached: asyncio.Event,
+        told: asyncio.Event,
+    ) -> None:
         self._service = service
         self._config = config
         self._access = access
         self._dispatch = dispatch
+        self._reached = reached
+        self._told = told
         self._arrivals = TaskOwner("arrival")
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -230,17 +244,27 @@ class _Reception:
             if self._config.proxies:
                 async with self._pool() as pool:
                     self._service.pool = pool
-                    started()
+                    self._arrivals.start(self._begin(pool, started), "begin")
                     async for incoming in pool:
                         self._dispatch.serve(incoming.connection, incoming.request)
             else:
-                started()
+                self._arrivals.start(self._begin(None, started), "begin")
             await asyncio.Event().wait()
         finally:
             if listener is not None:
                 listener.close()
             await self._arrivals.close()
             await self._dispatch.drain(lambda: self._service.drain_timeout)
+
+    async def _begin(self, pool: AgentPool | None, started: Callable[[], None]) -> None:
+        """The cluster is told of this host when it is reached, and it is started when the cluster was told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READY_WITHIN):
+                if pool is not None:
+                    await pool.wait_connected()
+                self._reached.set()
+                await self._told.wait()
+        started()
 
     def _listen(self) -> Listener | None:
         if self._config.listen is None:

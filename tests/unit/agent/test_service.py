@@ -129,7 +129,7 @@ def ssh(folder: Path, agent: AgentService, *words: str) -> list[str]:
     return ["ssh", *options, *words]
 
 
-async def eventually(question: Callable[[], Awaitable[bool]], timeout: float = 15) -> None:
+async def eventually(question: Callable[[], Awaitable[bool]], timeout: float = 30) -> None:
     async with asyncio.timeout(timeout):
         while not await question():
             await asyncio.sleep(0.05)
@@ -163,8 +163,17 @@ async def test_a_host_joins_and_serves_and_everything_is_told(world: World) -> N
             return {"exec", "session.start", "session.end", "session.upload"} <= {event["event"] for event in events}
 
         await eventually(is_told)
-    assert list((world.folder / "agent" / "recordings").iterdir()) == []
+
+        async def is_gone() -> bool:
+            return not list((world.folder / "agent" / "recordings").iterdir())
+
+        await eventually(is_gone)  # the log tells of the upload before the host hears that it went well
     assert (world.folder / "agent" / IDENTITY_FILE).stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_host_that_has_started_is_known(world: World) -> None:
+    async with running(AgentService(world.config(await world.enrolment()), world.cluster.clock)):
+        assert await world.cluster.store.find(Node, world.host_id) is not None
 
 
 async def test_a_stopping_host_tells_its_sessions_and_is_gone_soon(world: World) -> None:
