@@ -43,7 +43,7 @@ def run_process(settings: Settings) -> int:
     with (
         _logging(settings.log),
         data_dir.locked(settings.data_dir, wait=succession.is_successor) as lock,
-        _pid_file(settings.pid_file),
+        _pid_file(settings.pid_file, lock),
         _runner() as runner,
     ):
         for line in settings.idle:
@@ -136,7 +136,8 @@ def _logging(settings: LogSettings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _pid_file(path: Path | None) -> Iterator[None]:
+def _pid_file(path: Path | None, lock: data_dir.Lock) -> Iterator[None]:
+    """Removed at the end by who still has the lock: with that it became the successor's, who may be writing it."""
     if path is None:
         yield
         return
@@ -149,5 +150,5 @@ def _pid_file(path: Path | None) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            if path.read_text(encoding="ascii").strip() == str(os.getpid()):
+            if lock.is_held and path.read_text(encoding="ascii").strip() == str(os.getpid()):
                 path.unlink()
