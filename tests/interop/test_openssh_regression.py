@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 from harness.cluster import LOGIN, Cluster, clean_environment
+from harness.ports import free_hundred
 from harness.visitors import Visitor
 
 from teleport.engines.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS, available
@@ -30,8 +29,6 @@ SCRIPTS = Path("/usr/lib/openssh/regress")
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openssh-regression.md"
 PARTS_OF_THE_RUNNER = {"test-exec", "scp-ssh-wrapper", "sshd-log-wrapper", "ssh2putty", "valgrind-unit"}
 PATIENCE = 150.0
-BELOW_PASSING_PORTS = range(10_000, 32_000)
-"""No port that the system gives to connections going out."""
 
 
 @dataclass(frozen=True)
@@ -276,20 +273,9 @@ def _said_of(kind: str) -> list[str]:
     return subprocess.run(["ssh", "-Q", kind], capture_output=True, text=True, check=True).stdout.split()
 
 
-def unused(count: int, step: int) -> int:
-    """The first of so many ports that nobody listens at, at a multiple of `step`."""
-    for start in random.sample(BELOW_PASSING_PORTS[::step], 50):
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(start, start + count):
-                sock = held.enter_context(socket.socket())
-                sock.bind(("127.0.0.1", port))
-            return start
-    raise AssertionError(f"no {count} ports are free")
-
-
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    folder, port = tmp_path_factory.mktemp("regress"), unused(10, 10)
+    folder, port = tmp_path_factory.mktemp("regress"), free_hundred()
     node = f"  listen_addr: 127.0.0.1:{port}\n  force_listen: yes\n  permit_user_env: yes\n"
     cluster = Cluster(folder / "cluster", extra=node)
     try:
@@ -319,7 +305,7 @@ def test_copies(runner: Runner) -> None:
 
 @pytest.mark.timeout(600)
 def test_forwards_and_many_sessions_on_one_connection(runner: Runner) -> None:
-    runner.check(forwards(unused(100, 100) // 100), at_once=1)
+    runner.check(forwards(free_hundred() // 100), at_once=1)
 
 
 @pytest.mark.timeout(400)

@@ -66,6 +66,7 @@ def test_before_the_login(place: Cluster, context: BrowserContext, tmp_path: Pat
     expect(page.get_by_role("alert")).to_be_visible()
     check(page, "failed login")
     page.get_by_role("link", name="Lost your password or second factor?").click()
+    page.get_by_label("Recovery code").wait_for()
     check(page, "recovery")
     page.goto(f"https://{place.proxy}/web/invite/{'0' * 32}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()

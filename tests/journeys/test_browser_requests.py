@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import LOGIN
 from harness.chromium import barriers, chromiums, give_security_key, watch_for_breaches
 from harness.cluster import Agent, Cluster
 from harness.people import Person
+from harness.processes import until
 from harness.witnesses import all_events
 from playwright.sync_api import Page, expect
 
@@ -86,6 +88,7 @@ def ask(page: Page, reason: str) -> None:
     page.get_by_label("Reason").fill(reason)
     assert barriers(page) == []
     page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_role("listitem").filter(has_text=reason)).to_contain_text("Pending")  # not an earlier one
     expect(page.get_by_role("status")).to_contain_text("waits for a review")
 
 
@@ -176,7 +179,12 @@ def test_a_server_that_only_a_request_reaches(cluster: Cluster, agent: Agent, tm
         expect(strip).to_have_count(0)
         expect(sid.get_by_role("main")).to_be_focused()
         expect(sid.get_by_role("heading", name="No servers yet")).to_be_visible()
-    (started,) = (event for event in all_events(cluster, "session.start") if event["user"] == "sid")
+
+    def starts() -> list[dict[str, Any]]:
+        return [event for event in all_events(cluster, "session.start") if event["user"] == "sid"]
+
+    until(lambda: bool(starts()), "told")
+    (started,) = starts()
     assert started["access_requests"]
 
 

@@ -67,8 +67,9 @@ def tell(process: Started | None, number: int) -> Started:
 
 def replaced(process: Started | None) -> int:
     """Send SIGHUP; the pid of the successor, once it runs."""
+    assert process is not None
+    runs = process.log.read_text().count("teleport is running")
     told = tell(process, signal.SIGHUP)
-    runs = told.log.read_text().count("teleport is running")
     until(lambda: len(heirs(told)) == 1, "successor ready")
     until(lambda: told.log.read_text().count("teleport is running") > runs, "successor runs")
     return heirs(told)[0]
@@ -140,6 +141,7 @@ def test_writes_and_events_pass_from_one_to_the_other(cluster: Cluster, visitor:
         known = len(writer.acknowledged)
         until(lambda: len(writer.acknowledged) >= known + 3, "writes go on")
         check_written(cluster, writer.stop())
+        until(lambda: visitor.reaches("heir"), "reached in the successor")
         for number in range(3):
             assert visitor.tsh("ssh", f"{LOGIN}@heir", f"echo {number}").ok()
         terminal.run("echo still-$((1+1))", "still-2")

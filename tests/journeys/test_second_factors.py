@@ -6,11 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import LOGIN
 from ctap_key import SoftwareKey
+from harness.aftermath import session_of
 from harness.cluster import Cluster, Finished, run
 from harness.keys import log_in_with_key, run_with_key, sign_up_with_key, with_key
 from harness.people import PASSWORD, Person, converse
@@ -83,6 +85,16 @@ def person_with_key(cluster: Cluster, name: str, home: Path, *roles: str) -> Per
     return person
 
 
+@contextmanager
+def preferring(cluster: Cluster, preference: str) -> Iterator[None]:
+    """For a while; those that come afterwards find it as it was, whatever happens meanwhile."""
+    cluster.tctl("create", "-f", text=preference).ok()
+    try:
+        yield
+    finally:
+        cluster.tctl("create", "-f", text=PREFERENCE).ok()
+
+
 def on_terminal(person: Person, *words: str) -> OnTerminal:
     return OnTerminal(list(words), person.environment)
 
@@ -95,9 +107,12 @@ def test_a_session_needs_a_code_and_goes_on_without_another(strict: Cluster, car
         shell.run("echo se''ssion", "session")
         shell.send("exit\n")
         assert shell.ended() == 0
-    with_mfa = [event.get("with_mfa") for event in strict.events("session.start") if event["user"] == "carol"]
-    assert with_mfa
-    assert all(with_mfa)
+
+    def with_mfa() -> list[bool]:
+        return [event.get("with_mfa", False) for event in strict.events("session.start") if event["user"] == "carol"]
+
+    until(lambda: bool(with_mfa()), "told")
+    assert all(with_mfa())
 
 
 def test_a_moderator_proves_to_be_there_again(strict: Cluster, carol: Person, tmp_path: Path) -> None:
@@ -110,8 +125,9 @@ def test_a_moderator_proves_to_be_there_again(strict: Cluster, carol: Person, tm
         shell.see("OTP code")
         shell.send(carol.code() + "\n")
         shell.see(r"[$#] ")
-        listed = helper.tsh("sessions", "ls", "--kind=ssh", "--format=json").ok().json
-        sid = next(one["metadata"]["name"] for one in listed if one["spec"]["host_user"] == "carol")
+
+        sid, _ = session_of(shell)
+        until(lambda: sid in helper.tsh("sessions", "ls", "--kind=ssh", "--format=json").ok().out, "listed")
         with on_terminal(helper, str(BIN / "tsh"), "join", "--mode=moderator", sid) as watching:
             watching.see("OTP code")
             watching.send(helper.code() + "\n")
@@ -188,15 +204,13 @@ def test_the_agent_asks_for_mfa_itself(keira: Person, tmp_path: Path) -> None:
 
 def test_a_session_outlives_the_minute_of_its_certificate(strict: Cluster, keira: Person) -> None:
     preference = PREFERENCE.replace("type: local", "type: local\n  disconnect_expired_cert: true")
-    strict.tctl("create", "-f", text=preference).ok()
-    with on_terminal(keira, *with_key(keira, "ssh", HOST)) as shell:
+    with preferring(strict, preference), on_terminal(keira, *with_key(keira, "ssh", HOST)) as shell:
         shell.see(r"[$#] ")
         began = time.monotonic()
         while time.monotonic() - began < 65:
             shell.run("echo al''ive; sleep 4", "alive")
         shell.send("exit\n")
         assert shell.ended() == 0
-    strict.tctl("create", "-f", text=PREFERENCE).ok()
 
 
 def test_devices_are_added_and_removed(strict: Cluster, tmp_path: Path) -> None:
@@ -228,10 +242,9 @@ def test_a_passkey_alone_logs_in(strict: Cluster, tmp_path: Path) -> None:
     assert "erik" in run_with_key(person, *words).ok().out
     assert "passwordless" in person.tsh("mfa", "ls").ok().out
     assert person.tsh("ssh", HOST, "echo here").ok().out == "here\n"
-    strict.tctl("create", "-f", text=f"{PREFERENCE}  allow_passwordless: false\n").ok()
-    refused = run_with_key(person, *words, "--force")
+    with preferring(strict, f"{PREFERENCE}  allow_passwordless: false\n"):
+        refused = run_with_key(person, *words, "--force")
     assert "does not allow passwordless" in refused.err
-    strict.tctl("create", "-f", text=PREFERENCE).ok()
 
 
 def test_a_copied_key_is_noticed(strict: Cluster, tmp_path: Path) -> None:
@@ -250,16 +263,15 @@ def test_a_copied_key_is_noticed(strict: Cluster, tmp_path: Path) -> None:
 
 
 def test_the_message_of_the_day_is_acknowledged_first(strict: Cluster, keira: Person) -> None:
-    strict.tctl("create", "-f", text=f"{PREFERENCE}  message_of_the_day: mind the gap\n").ok()
+    preference = f"{PREFERENCE}  message_of_the_day: mind the gap\n"
     words = ["login", f"--proxy={strict.proxy}", "--user=keira", "--insecure", "--force"]
-    with on_terminal(keira, *with_key(keira, *words)) as login:
+    with preferring(strict, preference), on_terminal(keira, *with_key(keira, *words)) as login:
         login.see("mind the gap")
         login.see("ENTER")
         login.send("\n")
         login.see("assword")
         login.send(PASSWORD + "\n")
         assert login.ended() == 0
-    strict.tctl("create", "-f", text=PREFERENCE).ok()
 
 
 def test_administrative_changes_ask_for_a_touch(new_cluster: Callable[..., Cluster], tmp_path: Path) -> None:

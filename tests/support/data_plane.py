@@ -31,12 +31,12 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()
-    client.settimeout(10)
+    client.settimeout(30)
     accepted.setblocking(False)
     return client, accepted
 
 
-async def eventually(condition: Callable[[], bool], what: str, within: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], what: str, within: float = 30.0) -> None:
     """Look again until it holds; for what the other side of a socket does in its own time."""
     end = time.monotonic() + within
     while not condition():

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from harness.ports import free_port
 from ssh_post import CLUSTER, HOST_ID, Site
 
 from teleport.credentials.authorities import SshAuthority, TrustedAuthority
@@ -65,9 +66,7 @@ async def stock_server(site: Site, certificate: bytes = b"", **settings: str) ->
     _secret(folder / "host", key.private_key)
     (folder / "host-cert.pub").write_bytes((certificate or key.certificate) + b"\n")
     (folder / "user_ca.pub").write_text(site.user_ca.public.ssh() + "\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     lines = {
         "Port": str(port), "ListenAddress": "127.0.0.1", "PidFile": "none", "HostKey": f"{folder}/host",
         "HostCertificate": f"{folder}/host-cert.pub", "TrustedUserCAKeys": f"{folder}/user_ca.pub",

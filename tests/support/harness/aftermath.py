@@ -46,7 +46,7 @@ def ended_once(cluster: Cluster, session: str) -> bool:
 def session_of(terminal: OnTerminal) -> tuple[str, int]:
     """Its id, and the process id of its shell."""
     seen = terminal.run("echo session=$SSH_SESSION_ID=$$=", r"session=[0-9a-f-]{36}=\d+=")
-    _, session, shell, _ = seen[seen.index("session=") :].split("=")
+    *_, session, shell, _ = seen.split("=")  # what was typed may be shown before it
     return session, int(shell)
 
 

@@ -25,8 +25,8 @@ class OnTerminal:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], columns: int = 100) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))  # before it can look
             os.execve(arguments[0], list(arguments), dict(environment))
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.shown = ""
         self._read_to = 0
         self._status: int | None = None

@@ -306,7 +306,7 @@ async def test_waiting_ends_with_the_decision(cluster: TestCluster) -> None:
     alice, lead = await cluster.person("alice", "dev"), await cluster.person("lena", "lead")
     asked = await ask(alice, "dba")
     request = routes.GetAccessRequest(id=asked.name, wait=timedelta(seconds=20))
-    async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         waiting = group.create_task(alice.call(routes.GET, request))
         await review(lead, asked)
     assert read(waiting.result()).spec.state == "APPROVED"

@@ -49,7 +49,7 @@ async def wait_somewhere(
     call = cluster.stranger(address).call(headless.LOGIN, request, timeout=20)
     task = asyncio.get_running_loop().create_task(call)
     name = headless_id(keys.ssh)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await cluster.store.find(HeadlessAuthentication, name) is None and not task.done():
             await asyncio.sleep(0.005)
     return task, name

@@ -35,7 +35,7 @@ class Port:
 
     def connect(self, host: str = "127.0.0.1") -> socket.socket:
         connection = socket.create_connection((host, self.number))
-        connection.settimeout(5)
+        connection.settimeout(20)
         return connection
 
     def close(self) -> None:

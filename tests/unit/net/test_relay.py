@@ -20,7 +20,7 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()
-    client.settimeout(10)
+    client.settimeout(30)
     accepted.setblocking(False)
     return client, accepted
 
@@ -35,7 +35,7 @@ class Joint:
         self.flow = relay.join(HandedOff(a, leftover), HandedOff(b), idle_limit=idle_limit, on_end=self.ended.append)
 
     async def end(self) -> Transfer:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.ended:
                 await asyncio.sleep(0.005)
         return self.ended[0]

@@ -53,7 +53,7 @@ async def stranger(address: Address, source: str = "127.0.0.2") -> socket.socket
     return sock
 
 
-async def ended(sock: socket.socket, within: float = 10.0) -> bool:
+async def ended(sock: socket.socket, within: float = 30.0) -> bool:
     """Whatever it says, the other side ends the connection in time."""
     try:
         async with asyncio.timeout(within):
@@ -91,11 +91,11 @@ async def test_random_bytes_end_at_once_or_in_time() -> None:
 async def test_half_an_opening_ends_in_time(sent: bytes) -> None:
     here = world()
     async with here.running(limits=limits(0.3)) as proxy:
+        begun = time.monotonic()
         sock = await stranger(here.address)
         await asyncio.get_running_loop().sock_sendall(sock, sent)
-        begun = time.monotonic()
         assert await ended(sock)
-        assert 0.2 < time.monotonic() - begun < 10
+        assert 0.2 < time.monotonic() - begun < 20
         await eventually(lambda: proxy.counter.open == 0, "its place is free")
 
 
@@ -118,7 +118,7 @@ async def test_a_slow_drip_ends_in_time_however_long_it_drips() -> None:
 async def test_a_handshake_without_its_message_ends_in_time(alpn: str) -> None:
     here = world()
     pair = here.cluster.user() if alpn == "teleport-dial" else here.cluster.host(WEB1)
-    async with here.running(limits=limits(1.5)) as proxy:
+    async with here.running(limits=limits(3)) as proxy:
         sock = await stranger(here.address)
         tls = await TlsConnection.connect(sock, here.cluster.client_context(pair, alpn), PROXY_SERVER_NAME)
         await tls.write(b"\x00\x00\x01\x00{")  # a message that never ends
