@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from conftest import LOGIN
-from harness.cluster import Agent, Cluster
-from harness.processes import Started, until
+from harness.cluster import Agent, Cluster, run
+from harness.people import Person
+from harness.processes import BIN, Started, until
 from harness.terminals import OnTerminal
 from harness.towns import Town
 from harness.visitors import Visitor
@@ -208,6 +210,42 @@ def test_an_agent_is_replaced(town: Town) -> None:
         assert terminal.ended() == 0
         assert old.process.wait(STOPS_WITHIN) == 0
     check_story(town.cluster, town.visitor, session, "still-2")
+
+
+def test_a_connection_that_is_kept_warm_leads_to_the_successor(town: Town) -> None:
+    old = town.agent.process
+    assert old is not None
+    person = Person(town.cluster, "warren", town.visitor.home / "warren")
+    person.sign_up(person.invite(logins=LOGIN))
+    person.log_in()
+    environment = {name: value for name, value in person.environment.items() if name != "TELEPORT_NO_DAEMON"}
+
+    def words(*command: str) -> list[str]:
+        return [str(BIN / "tsh"), *command]
+
+    def connections() -> int:
+        return sum(event["user"] == "warren" for event in town.cluster.events("session.connect"))
+
+    try:
+        run(words("ssh", f"{LOGIN}@town", "true"), environment).ok()
+        until(lambda: run(words("daemon", "status"), environment).out == "running\n", "the resident client runs")
+        run(words("ssh", f"{LOGIN}@town", "true"), environment).ok()
+        before = connections()
+        slow = words("ssh", f"{LOGIN}@town", "echo started; read word; echo got-$word")
+        with subprocess.Popen(slow, env=environment, stdin=-1, stdout=-1, text=True) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "started\n"
+            replaced(old)
+            until(lambda: town.visitor.reaches("town"), "reached in the successor")
+            assert connections() == before, "one connection for all"
+            assert run(words("ssh", f"{LOGIN}@town", "echo here"), environment).ok().out == "here\n"
+            until(lambda: connections() == before + 1, "another connection for another session")
+            assert old.process.poll() is None
+            out, _ = running.communicate("bread\n", timeout=60)
+            assert out == "got-bread\n", "what ran goes on to its end"
+        assert old.process.wait(STOPS_WITHIN) == 0, "the old connection keeps nobody from leaving"
+    finally:
+        run(words("daemon", "stop"), environment)
 
 
 def test_a_proxy_is_replaced(town: Town) -> None:

@@ -25,7 +25,7 @@ from teleport.client.dialer import Wanted, dial
 from teleport.client.files import make_directory
 from teleport.client.ssh import check_cluster
 from teleport.client.ssh_session import SessionRequest
-from teleport.client.warm_connections import WarmConnections
+from teleport.client.warm_connections import Kept, WarmConnections
 from teleport.client.warm_session import run_on_descriptors
 from teleport.foundation.errors import AccessDenied, MfaRequired, TeleportError, Unavailable
 from teleport.foundation.service import TaskOwner
@@ -192,9 +192,10 @@ class Daemon:
 
     async def _run(self, action: RunCommand, descriptors: list[int]) -> int | None:
         where = f"{action.wanted.login}@{action.wanted.name or 'server'}"
-        for fresh in (False, True):
+        dead: Kept | None = None
+        while True:
             try:
-                kept = await self._warm.take(action.account, action.wanted, fresh=fresh)
+                kept = await self._warm.take(action.account, action.wanted, instead_of=dead)
             except AccessDenied as denied:
                 if isinstance(denied, MfaRequired) or not await _may_ask(action):
                     raise
@@ -202,17 +203,21 @@ class Daemon:
             try:
                 return await run_on_descriptors(kept.connection, action.session, descriptors, _OPEN_TIMEOUT)
             except (TimeoutError, asyncssh.Error) as problem:
-                if fresh or not _was_dead(kept.connection, problem):
+                if dead is not None or not _was_dead(kept.connection, problem):
                     raise ssh_connection.explain(problem, where) from problem
+                dead = kept
             finally:
                 self._warm.give_back(kept)
-        raise Unavailable(f"{where}: no answer in time")
 
 
 def _was_dead(connection: asyncssh.SSHClientConnection, problem: Exception) -> bool:
-    """Whether it was of no use any more when the command came: a server may close it at that very moment."""
+    """Whether it was of no use any more when the command came: a server may close it at that very moment.
+
+    A server that is stopping, or has as many as it takes, says so: another connection may lead to another process.
+    """
     if isinstance(problem, asyncssh.ChannelOpenError):
-        return problem.code == asyncssh.OPEN_CONNECT_FAILED and connection.is_closed()
+        is_gone = problem.code == asyncssh.OPEN_CONNECT_FAILED and connection.is_closed()
+        return is_gone or problem.code == asyncssh.OPEN_RESOURCE_SHORTAGE
     return isinstance(problem, TimeoutError | asyncssh.ConnectionLost)
 
 

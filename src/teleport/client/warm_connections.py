@@ -28,7 +28,7 @@ class _Key(NamedTuple):
     wanted: Wanted
 
 
-class _Kept:
+class Kept:
     """One connection, and when it was last in use."""
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
@@ -46,32 +46,45 @@ class WarmConnections:
 
     def __init__(self, unused_limit: float = UNUSED_LIMIT) -> None:
         self._unused_limit = unused_limit
-        self._kept: dict[_Key, _Kept] = {}
+        self._kept: dict[_Key, Kept] = {}
         self._opening: dict[_Key, asyncio.Lock] = {}
+        self._retired: set[Kept] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def take(self, account: Account, wanted: Wanted, *, fresh: bool = False) -> _Kept:
-        """A connection that may be used until `give_back`. `fresh`: the one that is there did not answer."""
+    async def take(self, account: Account, wanted: Wanted, *, instead_of: Kept | None = None) -> Kept:
+        """A connection that may be used until `give_back`, and is not one that did not answer or takes no more
+        sessions; those that run on that one go on.
+        """
         key = _Key(account.address, account.record.mark, wanted)
         async with self._opening.setdefault(key, asyncio.Lock()):
             kept = self._kept.get(key)
-            if kept is not None and (fresh or not kept.is_usable):
-                kept.connection.close()
+            if kept is not None and (kept is instead_of or not kept.is_usable):
+                self._retire(kept)
                 kept = None
             if kept is None:
-                kept = self._kept[key] = _Kept(await connect(account, wanted))
+                kept = self._kept[key] = Kept(await connect(account, wanted))
         kept.sessions += 1
         return kept
 
-    def give_back(self, kept: _Kept) -> None:
+    def give_back(self, kept: Kept) -> None:
         kept.sessions -= 1
         kept.last_used = time.monotonic()
+        if kept in self._retired:
+            self._retire(kept)
+
+    def _retire(self, kept: Kept) -> None:
+        """Nobody new is led there; closed with its last session."""
+        if kept.sessions > 0:
+            self._retired.add(kept)
+        else:
+            self._retired.discard(kept)
+            kept.connection.close()
 
     @property
     def is_busy(self) -> bool:
-        return any(kept.sessions for kept in self._kept.values())
+        return bool(self._retired) or any(kept.sessions for kept in self._kept.values())
 
     def close_unused(self) -> None:
         """Close those that nobody used for long, and forget those that have ended."""
@@ -83,9 +96,10 @@ class WarmConnections:
                 self._opening.pop(key, None)
 
     def close(self) -> None:
-        for kept in self._kept.values():
+        for kept in (*self._kept.values(), *self._retired):
             kept.connection.close()
         self._kept.clear()
+        self._retired.clear()
 
 
 async def connect(account: Account, wanted: Wanted) -> asyncssh.SSHClientConnection:

@@ -149,6 +149,10 @@ class Engine(Protocol):
         """Return when the connection has ended and nothing of it is left. Cancelled: end it at once, and say why."""
         ...
 
+    def drain(self) -> None:
+        """This process is to stop: nothing begins any more on connections that are open, what runs goes on."""
+        ...
+
     async def close(self) -> None:
         """Give back what the engine shares between connections."""
         ...

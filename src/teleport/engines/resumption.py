@@ -65,6 +65,9 @@ class ResumableSshEngine:
         self._inner = ssh
         self._held: dict[str, _Held] = {}
 
+    def drain(self) -> None:
+        """What is carried is drained by its own owner."""
+
     async def serve(self, connection: Connection) -> None:
         request = connection.request
         try:

@@ -122,6 +122,7 @@ class Terminations:
         """Let connections end by themselves for `grace` seconds, which may change meanwhile, then end them."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        self._engine.drain()
         while len(self._connections) and (left := began + grace() - loop.time()) > 0:
             await self._connections.wait(min(left, 1.0))
         await self._connections.close()

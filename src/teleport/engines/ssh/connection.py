@@ -50,6 +50,10 @@ class Gate(Protocol):
         """The client is in: from here on it may open channels."""
         ...
 
+    def channel_closed(self) -> None:
+        """One channel less is open."""
+        ...
+
     async def open_agent(self) -> bool:
         """The client offers its key agent. False when it is not taken."""
         ...
@@ -211,6 +215,10 @@ class ServerConnection(TunedConnection, asyncssh.SSHServerConnection):
 
     def create_x11_channel(self, window: int = 0, max_pktsize: int = 0) -> X11Channel:
         return X11Channel(self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize)
+
+    def remove_channel(self, recv_chan: int) -> None:
+        super().remove_channel(recv_chan)
+        self.gate.channel_closed()
 
     @property
     def open_channels(self) -> int:

@@ -18,12 +18,10 @@ from teleport.engines.ssh.local_backend import LocalBackend
 from teleport.engines.ssh.remote_backend import RemoteBackend
 from teleport.engines.ssh.runs import run_for
 from teleport.engines.ssh.spawner import Spawner
-from teleport.engines.ssh.visit import FAREWELL, Visit
+from teleport.engines.ssh.visit import FAREWELL, PARTING_WORDS, Visit
 from teleport.foundation.logs import get_logger
 
 log = get_logger("ssh")
-
-_PARTING_WORDS = "this node is stopping"
 
 
 class SshEngine:
@@ -35,6 +33,7 @@ class SshEngine:
     def __init__(self) -> None:
         self._spawner = Spawner()
         self._admissions = Admissions()
+        self._visits: set[Visit] = set()
         self._options: dict[tuple[SshHostKey, Limits, float, int], asyncssh.SSHServerConnectionOptions] = {}
 
     async def serve(self, connection: Connection) -> None:
@@ -42,6 +41,7 @@ class SshEngine:
         try:
             options = await self._options_for(connection.post)
             visit = Visit(connection, self._admissions, self._backend, lambda host: SessionChannel(host, run_for))
+            self._visits.add(visit)
             await self._open(connection, options, visit)
             await asyncio.wait({visit.ended})  # not the future itself: a cancelled wait would end it
         except asyncio.CancelledError:
@@ -52,6 +52,7 @@ class SshEngine:
             log.debug("a connection was lost while it was set up", error=error)
         finally:
             if visit is not None:
+                self._visits.discard(visit)
                 await visit.close()
             else:
                 connection.raw.close()
@@ -83,11 +84,15 @@ class SshEngine:
             self._options = {key: options}
         return options
 
+    def drain(self) -> None:
+        for visit in tuple(self._visits):
+            visit.drain()
+
     async def close(self) -> None:
         await self._admissions.close()
         await self._spawner.close()
 
 
 async def _send_away(visit: Visit) -> None:
-    visit.leave(_PARTING_WORDS)
+    visit.leave(PARTING_WORDS)
     await asyncio.wait({visit.ended}, timeout=3 * FAREWELL)

@@ -50,6 +50,11 @@ class Forwards:
 
     # -- from the client to the host
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether ports or sockets of this host lead to the client."""
+        return bool(self._listening)
+
     async def to_tcp(self, host: str, port: int) -> ChannelSide:
         async def connect() -> Far:
             far = await self._backend.connect_tcp(host, port)

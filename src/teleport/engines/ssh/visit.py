@@ -32,6 +32,8 @@ CONCLUSION = 10.0
 FAREWELL = 1.0
 """Seconds a client is given to take the last words before its connection is cut."""
 
+PARTING_WORDS = "this node is stopping"
+
 
 class Visit(asyncssh.SSHServer):
     """The gate of one connection, and asyncssh's owner of it. Closed once, by whichever side ends first."""
@@ -72,6 +74,7 @@ class Visit(asyncssh.SSHServer):
         self._was_moderated = False
         self._link: ServerConnection | None = None
         self._is_leaving = False
+        self._is_draining = False
         self._idle_watch: asyncio.Task[None] | None = None
         self._forwards: Forwards | None = None
         self.backend = make_backend(self)
@@ -258,6 +261,11 @@ class Visit(asyncssh.SSHServer):
 
     def session_requested(self) -> Any:
         limit = self.admission.options.max_sessions
+        if self._is_draining and self.sessions and self.guest is None:
+            # as of a resource: another connection, which another process takes, may have it
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_RESOURCE_SHORTAGE, f"{PARTING_WORDS}: connect again for another session"
+            )
         self._check_channels()
         if limit and self.sessions >= limit:
             self.audit.session_rejected(limit)
@@ -321,6 +329,30 @@ class Visit(asyncssh.SSHServer):
         for tell in tuple(self.screens):
             tell(reason)
         self.tasks.start(self._part(reason), "farewell")
+
+    def drain(self) -> None:
+        """No session follows another here any more; the client is sent away once the last has ended.
+
+        One that never asked for a session is here for its forwards, and keeps them.
+        """
+        self._is_draining = True
+        self.channel_closed()
+
+    def channel_closed(self) -> None:
+        """Called for each."""
+        if self._is_draining and self._is_done:
+            self.tasks.start(self._part_when_done(), "drained")
+
+    @property
+    def _is_done(self) -> bool:
+        """Kept open for sessions that may come, and for nothing else."""
+        is_listening = self._forwards is not None and self._forwards.is_listening
+        return bool(self.sessions) and not self.link.open_channels and not is_listening
+
+    async def _part_when_done(self) -> None:
+        await asyncio.wait({self.ended}, timeout=FAREWELL)  # most clients leave by themselves
+        if self._is_done:
+            self.leave(PARTING_WORDS)
 
     async def _part(self, reason: str) -> None:
         await asyncio.wait({self.ended}, timeout=FAREWELL)
