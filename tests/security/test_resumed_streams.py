@@ -33,6 +33,9 @@ class Echo:
             while data := await loop.sock_recv(sock, 65536):
                 await loop.sock_sendall(sock, data)
 
+    def drain(self) -> None:
+        pass
+
     async def close(self) -> None: ...
 
 
