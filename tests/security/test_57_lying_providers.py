@@ -190,12 +190,28 @@ async def test_keys_that_a_provider_takes_out_sign_nothing_more(tmp_path: Path) 
             old, new = provider.keys[0], PrivateKey.generate("rsa-2048")
             await log_in(cluster, provider)
             provider.keys = [new]
-            cluster.clock.advance(REST)
             provider.forge = lambda provider, claims: provider.sign(claims, new, kid=key_id(new.public))
             assert (await log_in(cluster, provider)).username == "alice@example.com"
             provider.forge = lambda provider, claims: provider.sign(claims, old, kid=key_id(old.public))
             with pytest.raises(NotAuthenticated):
                 await log_in(cluster, provider)
+
+
+async def test_keys_that_no_provider_has_make_the_cluster_ask_for_them_rarely(tmp_path: Path) -> None:
+    async with auth_cluster(tmp_path) as cluster:
+        with OpenIdProvider() as provider:
+            await connect(cluster, provider)
+            await asyncio.gather(*(log_in(cluster, provider) for _ in range(4)))
+            assert provider.calls.count("/keys") == 1
+            provider.forge = lambda provider, claims: provider.sign(claims, kid="another")
+            for asked in (2, 2, 2):
+                with pytest.raises(NotAuthenticated):
+                    await log_in(cluster, provider)
+                assert provider.calls.count("/keys") == asked
+            cluster.clock.advance(REST)
+            with pytest.raises(NotAuthenticated):
+                await log_in(cluster, provider)
+            assert provider.calls.count("/keys") == 3
 
 
 async def test_strangers_do_not_make_the_cluster_ask_a_provider_without_end(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import base64
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote_plus, urlencode
 from weakref import WeakValueDictionary
@@ -53,11 +54,16 @@ class _Refusal(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class _Kept(msgspec.Struct):
+@dataclass
+class _Kept:
+    """`missed`: when the keys were read again for one that was not among them."""
+
     discovered: Discovered
     read: float
     keys: tuple[NamedKey, ...] = ()
-    keys_read: float = 0.0
+    keys_read: float = -KEPT
+    missed: float = -REREAD_AFTER
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class _Failed(msgspec.Struct):
@@ -83,13 +89,20 @@ class Providers:
         return (await self._known(issuer)).discovered
 
     async def keys(self, issuer: str, key_name: str = "") -> Sequence[NamedKey]:
-        """The keys it signs with; read again when there is none of this name, but not at every stranger's wish."""
-        kept, now = await self._known(issuer), self._clock.monotonic()
-        is_missing = not kept.keys or (key_name and all(named.name != key_name for named in kept.keys))
-        if not kept.keys or (is_missing and now - kept.keys_read >= REREAD_AFTER) or now - kept.keys_read >= KEPT:
-            document = await _fetch(issuer, "GET", kept.discovered.jwks_uri, "jwks_uri")
-            kept.keys, kept.keys_read = read_key_set(document), now
-        return kept.keys
+        """The keys it signs with, none that it has taken out five minutes ago.
+
+        They are read again at once when there is none of this name, but not at every stranger's wish.
+        """
+        kept = await self._known(issuer)
+        async with kept.turn:  # who comes while they are read takes what was read
+            now = self._clock.monotonic()
+            is_missing = bool(key_name) and all(named.name != key_name for named in kept.keys)
+            is_old = not kept.keys or now - kept.keys_read >= KEPT
+            if is_old or (is_missing and now - kept.missed >= REREAD_AFTER):
+                kept.missed = kept.missed if is_old else now
+                document = await _fetch(issuer, "GET", kept.discovered.jwks_uri, "jwks_uri")
+                kept.keys, kept.keys_read = read_key_set(document), now
+            return kept.keys
 
     async def exchange(self, spec: OIDCConnectorSpec, code: str, verifier: str, redirect: str) -> Tokens:
         """Tokens for the code of a login. Raises NotAuthenticated when the provider refuses it."""
