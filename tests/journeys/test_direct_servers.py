@@ -67,13 +67,18 @@ def test_the_proxy_goes_where_they_listen_and_nowhere_else(place: Place) -> None
         assert visitor.tsh("ssh", f"{LOGIN}@{name}", "echo here; exit 4").status == 4
     with visitor.terminal("direct") as session:  # one that may be resumed, as from any terminal
         session.run("echo by-the-proxy-$((1+1))", "by-the-proxy-2")
-    comes = {event["server_id"]: event for event in place.cluster.events("session.connect")}
-    starts = [event for event in place.cluster.events("session.start") if event["server_hostname"] == "direct"]
-    assert starts
-    assert {event["addr.remote"] for event in starts} <= {
-        event["addr.remote"] for event in place.cluster.events("session.connect")
-    }, "the person's address, not the proxy's"
-    assert len(comes) == 2
+
+    def starts() -> set[str]:
+        """Addresses that sessions came from, as the host tells."""
+        told = place.cluster.events("session.start")
+        return {event["addr.remote"] for event in told if event["server_hostname"] == "direct"}
+
+    def connects(field: str) -> set[str]:
+        """The same, as the proxy tells."""
+        return {event[field] for event in place.cluster.events("session.connect")}
+
+    until(lambda: bool(starts()) and starts() <= connects("addr.remote"), "the person's address, not the proxy's")
+    until(lambda: len(connects("server_id")) == 2, "both told")
 
     place.cluster.tctl("create", "-f", "-", text=AT_PROXY).ok()
     with visitor.terminal("direct") as session:

@@ -165,8 +165,11 @@ def test_in_the_midst_of_everything(town: Town, tmp_path: Path, login: str) -> N
         (end,) = (event for event in story(town.cluster, session) if event["event"] == "session.end")
         assert "stopped while the session ran" in json.dumps(end)
     until(lambda: not listed(auditor), "sessions no longer listed")
-    opened = [event["path"] for event in all_events(town.cluster, "sftp") if event["code"] == "TS001I"]
-    assert str(arrived) in opened
+
+    def opened() -> list[str]:
+        return [event["path"] for event in all_events(town.cluster, "sftp") if event["code"] == "TS001I"]
+
+    until(lambda: str(arrived) in opened(), "the copy is told")
     until(lambda: not exists(login), "account removed")
     if IS_ROOT:
         until(lambda: not rules_of(login), "sudo rules removed")

@@ -121,6 +121,7 @@ def rules_count_and_windows_are_shown(cluster: Cluster, tmp_path: Path) -> None:
     assert refused.status != 0
     assert "options.file_rules.deny[0]" in refused.err
     vera.tsh("scp", f"{SERVER}:{tmp_path}/key.txt", f"{tmp_path}/got.txt").ok()
+    until(lambda: any(event["code"] == "TS020E" for event in cluster.events("sftp")), "the refusal is told")
     (told,) = (event for event in cluster.events("sftp") if event["code"] == "TS020E")
     assert (told["path"], bool(told["forwarded_by"])) == (f"{tmp_path}/key.pem", True)
     shown = run(vera.words("ssh", "-Y", SERVER, "echo $DISPLAY"), {**vera.environment, "DISPLAY": ":4711"})

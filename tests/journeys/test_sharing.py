@@ -219,6 +219,7 @@ def test_an_administrator_ends_one_session(cluster: Cluster, agent: Agent, tmp_p
             assert first.ended() != 0
             assert f'lock targeting SessionID:"{sid}" is in force: enough for today' in first.shown
             second.run("echo still-$((1+1))", "still-2")
+    until(lambda: any(one["sid"] == sid for one in cluster.events("session.end")), "end audited")
     (ended,) = (one for one in cluster.events("session.end") if one["sid"] == sid)
     assert ended["user"] == "orla"
     assert "no such session" in cluster.tctl("sessions", "terminate", sid).err

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from client_side import CLUSTER, NODE_ID, ClientCluster, SmallProxy, small_proxy
+from harness.ports import free_port
 from harness.processes import until
 from ssh_node import is_running, node, tree
 
@@ -68,7 +69,7 @@ def test_input_from_a_file_and_from_nothing(proxy: SmallProxy, home: Path, tmp_p
 
 def test_a_reader_that_leaves_early_ends_the_session(proxy: SmallProxy, home: Path) -> None:
     words = " ".join([*TSH, "ssh", "root@web-1", "yes", "|", "head", "-n", "2"])
-    done = subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=30, check=False)
+    done = subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=60, check=False)
     assert done.stdout == b"y\ny\n"
 
 
@@ -78,7 +79,7 @@ def test_no_program_outlives_its_visitor_or_its_node(
     with node(known_cluster) as server, small_proxy(known_cluster, serve=server.serve) as small:
         known_cluster.log_in(home, small.port)
         words = " ".join([*TSH, "ssh", "root@web-1", f"'echo $$ > {tmp_path}/loud; yes'", "|", "head", "-n", "1"])
-        subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=30, check=True)
+        subprocess.run(words, shell=True, capture_output=True, env=environment(home), timeout=60, check=True)
         loud = int((tmp_path / "loud").read_text())
         until(lambda: not is_running(loud), "nobody takes its words")
         left = f"sleep 1000 > /dev/null 2>&1 & echo $$ > {tmp_path}/left"
@@ -123,7 +124,7 @@ def test_a_terminal_is_given_back_when_the_program_is_ended(proxy: SmallProxy, h
         _until(leader, b"xterm")
         assert termios.tcgetattr(follower) != before
         process.send_signal(number)
-        assert process.wait(10) == 255
+        assert process.wait(30) == 255
     assert termios.tcgetattr(follower) == before
     os.close(leader)
     os.close(follower)
@@ -148,9 +149,8 @@ def _until(terminal: int, pattern: bytes) -> bytes:
 
 
 def test_a_local_port_leads_to_the_server(proxy: SmallProxy, home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as target, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as target:
         forward = f"{port}:127.0.0.1:{target.getsockname()[1]}"
         words = [*TSH, "ssh", "-N", "-L", forward, "root@web-1"]
         target.settimeout(20)

@@ -144,7 +144,9 @@ async def test_a_full_disk_fails_it_once_and_tells(
 ) -> None:
     recorder = await opened(factory)
     recorder.print(b"before")
-    await asyncio.sleep(0.7)
+    async with asyncio.timeout(30):
+        while recorder._job is not None or not any(isinstance(frame, Printed) for frame in await on_disk(spool)):
+            await asyncio.sleep(0.01)
     told: list[Unavailable] = []
     recorder.on_failure = told.append
 
