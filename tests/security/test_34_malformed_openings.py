@@ -43,7 +43,7 @@ async def test_damaged_client_hellos() -> None:
     here = World([node(WEB1, "web1"), role("access"), *singletons()])
     dice = random.Random(11)
     good = hello()
-    async with here.running(limits=ProxyLimits(prove_within=0.3, drain=0.5)) as proxy, here.agent(WEB1) as agent:
+    async with here.running(limits=ProxyLimits(prove_within=10.0, drain=0.5)) as proxy, here.agent(WEB1) as agent:
         await agent.wait_connected()
         for _ in range(150):
             damaged = bytearray(good)
@@ -60,7 +60,7 @@ async def test_damaged_client_hellos() -> None:
 async def test_damaged_messages_of_those_with_a_certificate(alpn: str) -> None:
     here = World([node(WEB1, "web1"), role("access"), *singletons()])
     pair = here.cluster.user() if alpn == "teleport-dial" else here.cluster.host(WEB1)
-    async with here.running(limits=ProxyLimits(prove_within=1.0, drain=0.5)) as proxy:
+    async with here.running(limits=ProxyLimits(prove_within=3.0, drain=0.5)) as proxy:
         for message in MESSAGES:
             sock = await connect(here.address)
             tls = await TlsConnection.connect(sock, here.cluster.client_context(pair, alpn), PROXY_SERVER_NAME)
