@@ -212,8 +212,9 @@ def test_an_agent_is_replaced(town: Town) -> None:
     check_story(town.cluster, town.visitor, session, "still-2")
 
 
-def test_a_connection_that_is_kept_warm_leads_to_the_successor(town: Town) -> None:
-    old = town.agent.process
+@pytest.mark.parametrize("part", ["agent", "proxy"])
+def test_a_connection_that_is_kept_warm_leads_to_the_successor(town: Town, part: str) -> None:
+    old = {"agent": town.agent.process, "proxy": town.proxy.process}[part]
     assert old is not None
     person = Person(town.cluster, "warren", town.visitor.home / "warren")
     person.sign_up(person.invite(logins=LOGIN))

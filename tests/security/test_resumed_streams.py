@@ -33,7 +33,7 @@ class Echo:
             while data := await loop.sock_recv(sock, 65536):
                 await loop.sock_sendall(sock, data)
 
-    def drain(self) -> None:
+    def drain(self, way: str = "") -> None:
         pass
 
     async def close(self) -> None: ...

@@ -27,7 +27,9 @@ class Dispatch:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def serve(self, raw: HandedOff, request: IncomingRequest, release: Callable[[], None] = lambda: None) -> None:
+    def serve(
+        self, raw: HandedOff, request: IncomingRequest, release: Callable[[], None] = lambda: None, way: str = ""
+    ) -> None:
         """Take over a raw connection; `release` is called when it has ended. It is closed when nobody serves it."""
         try:
             engine = engine_for(self._engines, request.kind, request.protocol)
@@ -37,9 +39,14 @@ class Dispatch:
             release()
             return
         task = self._connections.start(
-            engine.serve(Connection(raw, request, self._post)), f"{request.protocol} connection"
+            engine.serve(Connection(raw, request, self._post, way)), f"{request.protocol} connection"
         )
         task.add_done_callback(lambda _: release())
+
+    def depart(self, way: str) -> None:
+        """The proxy there is stopping."""
+        for engine in self._engines:
+            engine.drain(way)
 
     async def drain(self, grace: Callable[[], float]) -> None:
         """Let connections end by themselves for `grace` seconds, which may change meanwhile, then end them."""

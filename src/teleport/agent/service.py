@@ -246,7 +246,7 @@ class _Reception:
                     self._service.pool = pool
                     self._arrivals.start(self._begin(pool, started), "begin")
                     async for incoming in pool:
-                        self._dispatch.serve(incoming.connection, incoming.request)
+                        self._dispatch.serve(incoming.connection, incoming.request, way=incoming.way)
             else:
                 self._arrivals.start(self._begin(None, started), "begin")
             await asyncio.Event().wait()
@@ -307,4 +307,5 @@ class _Reception:
             ),
             self._config.proxies,
             http_proxy=lambda address: proxy_for(address.host, os.environ),
+            on_departure=self._dispatch.depart,
         )

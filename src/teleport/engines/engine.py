@@ -105,12 +105,14 @@ class Post:
 class Connection:
     """A raw, non-blocking TCP connection whose first byte is the client's, and who the proxy says comes over it.
 
-    The engine owns it from here on and closes it. `request` is a hint: the engine authenticates anew.
+    The engine owns it from here on and closes it. `request` is a hint: the engine authenticates anew. `way` is the
+    same for all that pass the same proxy; empty where none carries it, or it may change.
     """
 
     raw: HandedOff
     request: IncomingRequest
     post: Post
+    way: str = ""
 
     @cached_property
     def is_told_by_proxy(self) -> bool:
@@ -149,8 +151,11 @@ class Engine(Protocol):
         """Return when the connection has ended and nothing of it is left. Cancelled: end it at once, and say why."""
         ...
 
-    def drain(self) -> None:
-        """This process is to stop: nothing begins any more on connections that are open, what runs goes on."""
+    def drain(self, way: str = "") -> None:
+        """This process is to stop: nothing begins any more on connections that are open, what runs goes on.
+
+        With a way, it is the proxy there that is to stop, and only what passes it is meant.
+        """
         ...
 
     async def close(self) -> None:

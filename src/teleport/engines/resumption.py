@@ -65,8 +65,8 @@ class ResumableSshEngine:
         self._inner = ssh
         self._held: dict[str, _Held] = {}
 
-    def drain(self) -> None:
-        """What is carried is drained by its own owner."""
+    def drain(self, way: str = "") -> None:
+        """What is carried is drained by its own owner, and outlives its proxy."""
 
     async def serve(self, connection: Connection) -> None:
         request = connection.request

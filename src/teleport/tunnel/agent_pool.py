@@ -51,7 +51,10 @@ class AgentPool:
         backoff: Callable[[], Backoff] = Backoff,
         http_proxy: Callable[[Address], ConnectProxy | None] = lambda _: None,
         server_name: str = PROXY_SERVER_NAME,
+        on_departure: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`on_departure` is told the way (IncomingConnection.way) of a proxy that is stopping."""
+        self._on_departure = on_departure
         self._identity = identity
         self._first_proxies = tuple(proxies)
         self._spares = spares
@@ -138,6 +141,8 @@ class AgentPool:
         await self._tell()
         try:
             await link.run(self._spares, self._deliver)
+            if link.is_proxy_leaving:
+                self._on_departure(link.way)
         finally:
             del self._links[link.proxy_id]
             await self._tell()

@@ -47,10 +47,14 @@ _MAX_OPENING = 256
 
 @dataclass(slots=True)
 class IncomingConnection:
-    """A request and the raw connection it comes on, where the client's first protocol bytes appear."""
+    """A request and the raw connection it comes on, where the client's first protocol bytes appear.
+
+    `way`: the control connection that brought it, the same for all that came by it.
+    """
 
     connection: HandedOff
     request: IncomingRequest
+    way: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class ProxyLink:
         self.address = address
         self.proxy_id = hello.proxy_id
         self.other_proxies = hello.proxies
-        self._control_id = hello.control_id
+        self.way = hello.control_id
         self._max_spares = hello.max_spares
         self._identity = identity
         self._timing = timing
@@ -113,6 +117,7 @@ class ProxyLink:
         self._opening: dict[str, IncomingRequest | None] = {}
         self._tasks = TaskOwner("tunnel-data")
         self._is_leaving = False
+        self.is_proxy_leaving = False
         self._deliver: Callable[[IncomingConnection], bool] = lambda _: False
 
     @classmethod
@@ -177,7 +182,10 @@ class ProxyLink:
         async with asyncio.timeout(self._timing.silence):
             message = await self._stream.receive()
         match message:
-            case None | Goodbye():
+            case None:
+                return True
+            case Goodbye():
+                self.is_proxy_leaving = not self._is_leaving
                 return True
             case Connect():
                 self._open_more(message.count)
@@ -201,7 +209,7 @@ class ProxyLink:
             await self._stream.send(Refuse(assign.data_id, "this data connection is gone"))
 
     async def _hand_out(self, data_id: str, connection: HandedOff, request: IncomingRequest) -> None:
-        if not self._deliver(IncomingConnection(connection, request)):
+        if not self._deliver(IncomingConnection(connection, request, self.way)):
             connection.close()
             await self._stream.send(Refuse(data_id, "too many connections wait to be served"))
 
@@ -239,7 +247,7 @@ class ProxyLink:
         context = self._identity.contexts().data
         tls = await TlsConnection.connect(sock, context, self._server_name, timeout=timing.connect)
         try:
-            await tls.write(frames.encode(DataHello(self._identity.host_id, self._control_id, data_id)))
+            await tls.write(frames.encode(DataHello(self._identity.host_id, self.way, data_id)))
             welcome = await receive_one(tls, _DATA_WELCOME, timeout=timing.answer)
             if welcome.refused:
                 raise Unavailable(f"proxy {self.address}: {welcome.refused}")

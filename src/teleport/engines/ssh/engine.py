@@ -84,9 +84,10 @@ class SshEngine:
             self._options = {key: options}
         return options
 
-    def drain(self) -> None:
+    def drain(self, way: str = "") -> None:
         for visit in tuple(self._visits):
-            visit.drain()
+            if not way or visit.connection.way == way:
+                visit.drain("the proxy is stopping" if way else PARTING_WORDS)
 
     async def close(self) -> None:
         await self._admissions.close()

@@ -74,7 +74,8 @@ class Visit(asyncssh.SSHServer):
         self._was_moderated = False
         self._link: ServerConnection | None = None
         self._is_leaving = False
-        self._is_draining = False
+        self._draining = ""
+        """Why no further session begins."""
         self._idle_watch: asyncio.Task[None] | None = None
         self._forwards: Forwards | None = None
         self.backend = make_backend(self)
@@ -261,10 +262,10 @@ class Visit(asyncssh.SSHServer):
 
     def session_requested(self) -> Any:
         limit = self.admission.options.max_sessions
-        if self._is_draining and self.sessions and self.guest is None:
+        if self._draining and self.sessions and self.guest is None:
             # as of a resource: another connection, which another process takes, may have it
             raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_RESOURCE_SHORTAGE, f"{PARTING_WORDS}: connect again for another session"
+                asyncssh.OPEN_RESOURCE_SHORTAGE, f"{self._draining}: connect again for another session"
             )
         self._check_channels()
         if limit and self.sessions >= limit:
@@ -330,17 +331,17 @@ class Visit(asyncssh.SSHServer):
             tell(reason)
         self.tasks.start(self._part(reason), "farewell")
 
-    def drain(self) -> None:
+    def drain(self, why: str) -> None:
         """No session follows another here any more; the client is sent away once the last has ended.
 
         One that never asked for a session is here for its forwards, and keeps them.
         """
-        self._is_draining = True
+        self._draining = why
         self.channel_closed()
 
     def channel_closed(self) -> None:
         """Called for each."""
-        if self._is_draining and self._is_done:
+        if self._draining and self._is_done:
             self.tasks.start(self._part_when_done(), "drained")
 
     @property
@@ -352,7 +353,7 @@ class Visit(asyncssh.SSHServer):
     async def _part_when_done(self) -> None:
         await asyncio.wait({self.ended}, timeout=FAREWELL)  # most clients leave by themselves
         if self._is_done:
-            self.leave(PARTING_WORDS)
+            self.leave(self._draining)
 
     async def _part(self, reason: str) -> None:
         await asyncio.wait({self.ended}, timeout=FAREWELL)
