@@ -362,14 +362,14 @@ def test_shells_complete_servers_and_kinds(cluster: Cluster, alice: Person, agen
 def test_a_replay_is_left_by_key_and_by_interrupt(alice: Person, agent: Agent) -> None:
     shell = OnTerminal([str(BIN / "tsh"), "ssh", f"{LOGIN}@behind"], alice.environment)
     try:
-        shell.run("echo begin-$((1+1)); sleep 3; echo end; exit", "begin-2")
+        shell.run("echo begin-$((1+1)); sleep 5; echo end; exit", "begin-2")
         assert shell.ended() == 0
     finally:
         shell.kill()
     until(lambda: bool(alice.tsh("recordings", "ls", "--format=json").ok().json), "the recording")
     sid = alice.tsh("recordings", "ls", "--format=json").ok().json[0]["sid"]
     for key, status in (("q", 0), ("\x03", 130)):
-        replay = OnTerminal([str(BIN / "tsh"), "play", sid], alice.environment)
+        replay = OnTerminal([str(BIN / "tsh"), "play", "--speed=0.5x", sid], alice.environment)
         try:
             replay.see("begin-2")
             replay.send(key)
