@@ -148,6 +148,10 @@ class Emitter:
                 self._waiting = batch + self._waiting
                 self._arrived.set()
                 return
+        except asyncio.CancelledError:
+            # whether the disk has it nobody knows; the log keeps one of two, and none of none
+            self._waiting = batch + self._waiting
+            raise
         self._failure = None
         self._written.set()
         for _, durable in batch:

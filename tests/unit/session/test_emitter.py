@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,6 +103,24 @@ async def test_what_waits_while_the_log_is_away_arrives_later_in_order(
         assert log.commands == []
         log.is_away = False
         assert await log.until(50) == [str(number) for number in range(50)]
+
+
+async def test_a_stop_while_the_disk_is_busy_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_free, peek = threading.Event(), EventSpool.peek
+
+    def slow(spool: EventSpool, limit: int = 1 << 20) -> list[bytes]:
+        is_free.wait(30)
+        return peek(spool, limit)
+
+    monkeypatch.setattr(EventSpool, "peek", slow)
+    log = Log()
+    async with emitting(log, tmp_path) as emitter:
+        emitter.post(Executed(command="waits for the disk"))
+        async with asyncio.timeout(20):
+            while emitter._waiting:
+                await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_later(0.1, is_free.set)
+    assert log.commands == ["waits for the disk"]
 
 
 async def test_a_later_run_sends_what_an_earlier_one_left(tmp_path: Path) -> None:
