@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from teleport.foundation.clock import Clock
 from teleport.foundation.errors import BadParameter, NotFound, TeleportError, Unavailable
@@ -26,6 +26,7 @@ from teleport.storage.replica_index import Indexes
 log = get_logger("replica")
 
 R = TypeVar("R", bound=Resource)
+Arguments = TypeVarTuple("Arguments")
 Source = Callable[[], AsyncIterator[Message]]
 """Called again after it ended or failed; what it gives begins with a Snapshot."""
 
@@ -243,7 +244,7 @@ class Replica:
             await asyncio.sleep(_SAVE_EVERY)
             if self._heard is not None and self._is_due_to_save(self._heard):
                 self._is_changed = False  # from here on: what changes while the thread writes is for the next time
-                await asyncio.to_thread(self._try_to_save, path, self._heard, self._all())
+                await _to_its_end(self._try_to_save, path, self._heard, self._all())
 
     def _is_due_to_save(self, heard: datetime) -> bool:
         return self._is_changed or self._saved is None or heard - self._saved > _SAVE_UNCHANGED_AFTER
@@ -255,6 +256,16 @@ class Replica:
         except OSError as error:
             self._is_changed = True
             log.warning("the copy of the cluster's state cannot be kept on disk", path=path, error=error)
+
+
+async def _to_its_end(work: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
+    """In a thread. Cancelled, it still returns when that is done: nothing else writes the same file meanwhile."""
+    working = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait({working})
+        raise
 
 
 def _typed(kind: type[R], resources: Iterable[Resource]) -> tuple[R, ...]:

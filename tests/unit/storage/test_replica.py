@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from teleport.model.resources.cluster_settings import ClusterName
 from teleport.model.resources.node import Node, NodeSpec
 from teleport.model.resources.role import Role
 from teleport.model.resources.user import User
+from teleport.storage import replica_file
 from teleport.storage.backend import Gap
 from teleport.storage.backends.memory import MemoryBackend
 from teleport.storage.feed import Change, Current, Feed, Message, Snapshot, Subscription, local_source
@@ -205,6 +208,37 @@ async def test_a_restart_survives_an_absent_source(script: Script, clock: MovedC
         assert [each.name for each in second.lookup(Node, "hostname", "db")] == ["u1"]
         assert timedelta(hours=2) <= second.age() < timedelta(hours=2, minutes=1)
         assert second.revision == 5
+
+
+async def test_a_stop_in_the_middle_of_a_save_waits_for_it(
+    script: Script, clock: MovedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that write at once would leave a file that is neither's."""
+    saves, under_way, another = list[int](), threading.Event(), threading.Event()
+    save = replica_file.save
+
+    def slow(path: Path, revision: int, *rest: Any) -> None:
+        if under_way.is_set():
+            another.set()
+        under_way.set()
+        if not saves:
+            saves.append(revision)
+            assert not another.wait(0.5), "the last save began within this one"
+        under_way.clear()
+        save(path, revision, *rest)
+        saves.append(revision)
+
+    monkeypatch.setattr(replica_file, "save", slow)
+    monkeypatch.setattr("teleport.storage.replica._SAVE_EVERY", 0.01)
+    path = tmp_path / "state"
+    async with running(_replica(script, clock, path)) as first:
+        script.tell(Snapshot(4, (role("a", 3),)))
+        await at(first, 4)
+        await until(under_way.is_set)
+    assert saves == [4, 4, 4], "begun, done, and done again at the end"
+    async with running(_replica(Script(), clock, path)) as second:
+        await second.ready.wait()
+        assert second.revision == 4
 
 
 @pytest.mark.parametrize("damage", ["", "garbage", "cut", "cut at a line", "other kinds"])
