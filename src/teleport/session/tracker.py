@@ -85,16 +85,23 @@ class Trackers:
     async def tell_all(self) -> None:
         """Tell everything not told yet; what fails is told again later, unless something newer is known by then."""
         untold, self._untold = self._untold, {}
-        for sid, tracker in untold.items():
-            try:
-                if tracker is None:
-                    await self._sink.delete(sid)
-                else:
-                    await self._sink.put(self._with_expiry(tracker))
-            except (TeleportError, OSError, TimeoutError) as error:
-                log.debug("a session tracker could not be kept", session=sid, error=error)
-                if sid in self._running or tracker is None:
-                    self._untold.setdefault(sid, tracker)
+        try:
+            for sid, tracker in tuple(untold.items()):
+                if await self._is_told(sid, tracker) or (sid not in self._running and tracker is not None):
+                    del untold[sid]
+        finally:  # also when it is stopped in between
+            self._untold = {**untold, **self._untold}
+
+    async def _is_told(self, sid: str, tracker: SessionTracker | None) -> bool:
+        try:
+            if tracker is None:
+                await self._sink.delete(sid)
+            else:
+                await self._sink.put(self._with_expiry(tracker))
+        except (TeleportError, OSError, TimeoutError) as error:
+            log.debug("a session tracker could not be kept", session=sid, error=error)
+            return False
+        return True
 
     def _with_expiry(self, tracker: SessionTracker) -> SessionTracker:
         metadata = msgspec.structs.replace(tracker.metadata, expires=self._clock.now() + LIFETIME)

@@ -17,6 +17,8 @@ class Sink:
     def __init__(self) -> None:
         self.known: dict[str, SessionTracker] = {}
         self.is_away = False
+        self.is_slow = False
+        self.waiting = 0
 
     async def put(self, tracker: SessionTracker) -> None:
         if self.is_away:
@@ -26,6 +28,9 @@ class Sink:
     async def delete(self, sid: str) -> None:
         if self.is_away:
             raise Unavailable("away")
+        if self.is_slow:
+            self.waiting += 1
+            await asyncio.Event().wait()
         self.known.pop(sid, None)
 
 
@@ -85,6 +90,24 @@ async def test_ends_are_told_while_it_stops() -> None:
         while "one" not in sink.known:
             await asyncio.sleep(0.01)
     trackers.end("one")
+    await tasks.close()
+    assert sink.known == {}
+
+
+async def test_an_end_that_was_being_told_as_it_stops_is_told_still() -> None:
+    sink = Sink()
+    trackers = Trackers(sink, MovedClock())
+    tasks = TaskOwner("trackers")
+    tasks.start(trackers.run(lambda: None))
+    trackers.put("one", tracker("one"))
+    async with asyncio.timeout(20):
+        while "one" not in sink.known:
+            await asyncio.sleep(0.01)
+        sink.is_slow = True
+        trackers.end("one")
+        while not sink.waiting:
+            await asyncio.sleep(0.01)
+    sink.is_slow = False
     await tasks.close()
     assert sink.known == {}
 
