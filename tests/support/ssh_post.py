@@ -92,7 +92,7 @@ class Log:
         held.add(lease_id)
 
     async def release_lease(self, kind: str, name: str, lease_id: str) -> None:
-        self.leases[name].discard(lease_id)
+        self.leases.setdefault(name, set()).discard(lease_id)
 
     async def wait_for(self, type_: str, code: str = "", count: int = 1) -> list[Any]:
         """The events of a type, once there are so many."""

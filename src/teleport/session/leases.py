@@ -57,7 +57,13 @@ class Leases:
     async def acquire(self, kind: LeaseKind, name: str, limit: int, on_lost: Callable[[str], None]) -> Lease:
         """Raises LimitExceeded when all are held, TeleportError when that cannot be known."""
         lease = Lease(kind, name, limit, on_lost)
-        await self._sink.hold_lease(kind, name, lease.id, limit)
+        try:
+            await self._sink.hold_lease(kind, name, lease.id, limit)
+        except LimitExceeded:
+            raise
+        except BaseException:  # whoever asked has left, or does not know: nobody may be kept out by it
+            self._tasks.start(self._give_back(lease), "release")
+            raise
         self._held.add(lease)
         return lease
 

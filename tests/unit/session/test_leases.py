@@ -41,6 +41,25 @@ async def test_one_is_taken_renewed_and_given_back(kept: tuple[Leases, Log]) -> 
     await until(lambda: not log.leases["alice"])
 
 
+class LateLog(Log):
+    """Its answer does not come."""
+
+    async def hold_lease(self, kind: str, name: str, lease_id: str, limit: int) -> None:
+        await super().hold_lease(kind, name, lease_id, limit)
+        await asyncio.Event().wait()
+
+
+async def test_who_leaves_before_the_answer_keeps_nobody_out() -> None:
+    log = LateLog()
+    leases = Leases(log)
+    asking = asyncio.get_running_loop().create_task(leases.acquire("connection", "alice", 1, lambda _: None))
+    await until(lambda: log.leases.get("alice"))
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await until(lambda: not log.leases["alice"])
+    assert len(leases) == 0
+
+
 async def test_its_holder_is_told_when_others_took_all(kept: tuple[Leases, Log]) -> None:
     leases, log = kept
     told: list[str] = []
