@@ -206,7 +206,7 @@ def _trusting() -> ssl.SSLContext:
 async def proxy_doors(directory: Path) -> AsyncIterator[list[Door]]:
     """A proxy with its web application in front of a whole auth service."""
     world = World([node(_WEB1, "web1"), role("access"), *singletons()])
-    limits = ProxyLimits(connections=ConnectionLimits(), prove_within=1.0, drain=0.5)
+    limits = ProxyLimits(connections=ConnectionLimits(), prove_within=5.0, drain=0.5)
     async with auth_cluster(directory) as cluster:
         web = await web_app(cluster, Wire())
         async with world.running(limits=limits, web=web.app) as proxy:
