@@ -145,14 +145,14 @@ def test_a_certificate_of_the_old_format_is_refused_with_the_reason(
     cluster: Cluster, agent: Agent, tmp_path: Path
 ) -> None:
     role(cluster, "ancient", options="cert_format: oldssh")
-    visitor = Visitor(cluster, tmp_path, "olga", roles="ancient")
+    visitor = Visitor(cluster, tmp_path, "oswald", roles="ancient")
     done = visitor.tsh("ssh", f"{LOGIN}@behind", "true")
     assert done.status != 0
     assert "it names no cluster and no roles, as those of the format oldssh do" in done.err
     until(lambda: any("format oldssh" in one["error"] for one in cluster.events("auth")), "audited")
     (event,) = (one for one in cluster.events("auth") if "format oldssh" in one["error"])
     assert f"(event {event['uid']})" in done.err
-    assert event["user"] == "olga"
+    assert event["user"] == "oswald"
 
 
 def test_no_certificate_outlives_max_session_ttl(cluster: Cluster, tmp_path: Path) -> None:
