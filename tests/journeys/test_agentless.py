@@ -36,6 +36,7 @@ def stock(cluster: Cluster, alice: Person, tmp_path_factory: pytest.TempPathFact
         yield server
     finally:
         server.stop()
+        server.unregister()  # a worker that is given tests of other modules in between makes it anew
 
 
 @pytest.fixture(scope="module")

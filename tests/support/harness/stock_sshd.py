@@ -106,6 +106,12 @@ class StockSshd:
         if self.process is not None:
             self.process.kill()
 
+    def unregister(self) -> None:
+        """The cluster forgets it: the next of this name would be one of two."""
+        for node in self.cluster.tctl("nodes", "ls", "--format=json").ok().json:
+            if node["spec"]["hostname"] == self.name:
+                self.cluster.tctl("rm", f"node/{node['metadata']['name']}").ok()
+
     def document(self, sub_kind: str = "openssh") -> str:
         labels = ", ".join(f"{key}: {value}" for key, value in self.labels.items())
         return (
