@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,17 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def dave(cluster: Cluster, agent: Agent, alice: Person, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def dave(cluster: Cluster, agent: Agent, alice: Person, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     folder = tmp_path_factory.mktemp("dave")
     role = folder / "role.yaml"
     role.write_text(ROLE.format(name="behind-only", ttl="8h", logins=LOGIN, place="behind"))
     cluster.tctl("create", "-f", str(role)).ok()
     person = Person(cluster, "dave", folder)
-    person.sign_up(person.invite(roles="behind-only"))
-    return person
+    try:
+        person.sign_up(person.invite(roles="behind-only"))
+        yield person
+    finally:
+        cluster.tctl("users", "rm", "dave").ok()  # a worker may come back to this module
 
 
 class TestExplain:
