@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -205,7 +206,18 @@ def test_it_is_found_when_it_listens(short_home: Path, monkeypatch: pytest.Monke
     path.unlink()
 
 
-async def test_without_descriptors_it_waits_for_some(short_home: Path) -> None:
+async def test_without_descriptors_it_waits_for_some(short_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept, was_without = socket.socket.accept, asyncio.Event()
+
+    def watched(listener: socket.socket) -> object:
+        try:
+            return accept(listener)
+        except OSError as problem:
+            if problem.errno == errno.EMFILE:
+                was_without.set()
+            raise
+
+    monkeypatch.setattr(socket.socket, "accept", watched)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     tasks = TaskOwner("test")
     tasks.start(Daemon(str(short_home), lambda words, environment: None, str).run())
@@ -221,7 +233,8 @@ async def test_without_descriptors_it_waits_for_some(short_home: Path) -> None:
                     while True:
                         fillers.append(os.dup(0))
                 link.connect(str(short_home / "tsh.sock"))
-                await asyncio.sleep(0.1)  # it sees that somebody is there
+                async with asyncio.timeout(30):
+                    await was_without.wait()
             finally:
                 for filler in fillers:
                     os.close(filler)

@@ -68,8 +68,8 @@ async def test_what_could_not_be_told_is_told_later_in_its_newest_state() -> Non
     assert {name: found.spec.reason for name, found in sink.known.items()} == {"one": "new"}
 
 
-async def test_it_runs_by_itself() -> None:
-    sink = Sink()
+async def one_told(sink: Sink) -> tuple[Trackers, TaskOwner]:
+    """They run, and the sink knows of session `one`."""
     trackers = Trackers(sink, MovedClock())
     tasks = TaskOwner("trackers")
     tasks.start(trackers.run(lambda: None))
@@ -77,18 +77,18 @@ async def test_it_runs_by_itself() -> None:
     async with asyncio.timeout(20):
         while "one" not in sink.known:
             await asyncio.sleep(0.01)
+    return trackers, tasks
+
+
+async def test_it_runs_by_itself() -> None:
+    sink = Sink()
+    _, tasks = await one_told(sink)
     await tasks.close()
 
 
 async def test_ends_are_told_while_it_stops() -> None:
     sink = Sink()
-    trackers = Trackers(sink, MovedClock())
-    tasks = TaskOwner("trackers")
-    tasks.start(trackers.run(lambda: None))
-    trackers.put("one", tracker("one"))
-    async with asyncio.timeout(20):
-        while "one" not in sink.known:
-            await asyncio.sleep(0.01)
+    trackers, tasks = await one_told(sink)
     trackers.end("one")
     await tasks.close()
     assert sink.known == {}
@@ -96,13 +96,8 @@ async def test_ends_are_told_while_it_stops() -> None:
 
 async def test_an_end_that_was_being_told_as_it_stops_is_told_still() -> None:
     sink = Sink()
-    trackers = Trackers(sink, MovedClock())
-    tasks = TaskOwner("trackers")
-    tasks.start(trackers.run(lambda: None))
-    trackers.put("one", tracker("one"))
+    trackers, tasks = await one_told(sink)
     async with asyncio.timeout(20):
-        while "one" not in sink.known:
-            await asyncio.sleep(0.01)
         sink.is_slow = True
         trackers.end("one")
         while not sink.waiting:
